@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libvmi-ring: receive and answer a Xen guest's introspection events.
+ *
+ * One handle watches one domain.  It speaks the v2 ABI (slots and lossy rings)
+ * or the legacy ABI (one 4 KiB ring), with a real Xen or a simulated one, and
+ * looks the same in all four cases.
+ *
+ *     vmiring_options opts = { .size = sizeof opts, .domid = 5 };
+ *     vmiring *h = vmiring_open(&opts);
+ *     struct vmiring_subscription s = { .size = sizeof s,
+ *         .reason = VMIRING_GUEST_REQUEST, .sync = 1, .regs = VMIRING_REGS_CORE };
+ *     vmiring_subscribe(h, &s);
+ *     for ( ;; )
+ *     {
+ *         struct vmiring_event ev[64];
+ *         int n = vmiring_receive(h, ev, 64);      // -1 + EAGAIN: poll the fd
+ *         for ( int i = 0; i < n; i++ )
+ *             if ( ev[i].flags & VMIRING_EV_SYNC )
+ *                 vmiring_respond(h, &ev[i], NULL); // NULL: let it continue
+ *         vmiring_release(h);                       // pointers of the batch end
+ *     }
+ *
+ * Threads: one handle belongs to one thread at a time.  The library starts no
+ * thread, installs no signal handler and prints nothing.
+ * Fork: the child may only call vmiring_close(); all else fails with EPERM,
+ * because the mappings are not inherited.  Every fd is O_CLOEXEC.
+ * Blocking: nothing blocks but vmiring_open(), vmiring_close(),
+ * vmiring_subscribe() and vmiring_unsubscribe(), which make hypercalls that
+ * may pause the domain for a moment, and vmiring_wait().
+ * Errors: -1 or NULL with errno; vmiring_error() then says in words what was
+ * expected and what to do.  errno values are given at each function; on every
+ * function EPERM after fork, and on all that use the channel:
+ *   ENODEV     the domain is gone or going
+ *   EOWNERDEAD another agent took the channel over
+ *   ESTALE     the channel was created anew since
+ */
+#ifndef VMIRING_H
+#define VMIRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vmiring vmiring;
+
+/* ---- opening ---- */
+
+enum vmiring_abi { VMIRING_ABI_AUTO, VMIRING_ABI_V2, VMIRING_ABI_LEGACY };
+
+/* Capabilities: what this handle can really do (vmiring_caps, required). */
+#define VMIRING_CAP_LOSSY          (1ULL << 0)  /* async never parks a vCPU */
+#define VMIRING_CAP_REGSETS        (1ULL << 1)  /* none/core/all; else always all */
+#define VMIRING_CAP_SEQUENCE       (1ULL << 2)  /* per-vCPU sequence from Xen */
+#define VMIRING_CAP_TIME           (1ULL << 3)  /* time stamps from Xen */
+#define VMIRING_CAP_DEADLINE       (1ULL << 4)
+#define VMIRING_CAP_HOLD           (1ULL << 5)  /* HOLD policy, re-attach */
+#define VMIRING_CAP_DETACH         (1ULL << 6)  /* guest released on agent death */
+#define VMIRING_CAP_SPLIT_RINGS    (1ULL << 7)
+#define VMIRING_CAP_RESTRICT       (1ULL << 8)  /* handles can be restricted */
+#define VMIRING_CAP_INFO           (1ULL << 9)  /* vmiring_info() per vCPU */
+#define VMIRING_CAP_SIMULATED      (1ULL << 10)
+
+enum vmiring_death { VMIRING_DEATH_DETACH, VMIRING_DEATH_HOLD, VMIRING_DEATH_CRASH };
+
+typedef struct vmiring_options {
+    size_t size;             /* sizeof(vmiring_options) */
+    uint32_t domid;
+    uint32_t abi;            /* enum vmiring_abi; AUTO takes v2 where offered */
+    const char *sim;         /* socket of vmi-sim; NULL: the Xen of this host */
+    const char *legacy_plugin; /* absolute path; NULL: the installed one.  Loaded
+                              * only when the legacy ABI is used on a real Xen */
+    uint64_t required;       /* VMIRING_CAP_*; open fails when one is missing */
+    uint32_t ring_bytes;     /* 0 = 64 KiB; a wish, see vmiring_geometry() */
+    uint32_t flags;          /* VMIRING_OPEN_* */
+    uint32_t on_death;       /* enum vmiring_death; v2 only */
+    uint32_t deadline_ms;    /* 0 = none; v2 only */
+    uint32_t deadline_deny;  /* 1: an expired request is denied */
+    uint32_t pad;
+} vmiring_options;
+#define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)
+#define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel held for us */
+#define VMIRING_OPEN_TAKEOVER      (1U << 2)  /* even from a living agent */
+
+/*
+ * Opens a handle.  Creates (or attaches to) the channel, maps it, binds the
+ * doorbell.  No event is enabled yet.
+ * NULL and errno:
+ *   EINVAL      size, unknown flag or value
+ *   ENOENT      no such domain
+ *   ENOSYS      no Xen here (or no vmi-sim at that socket)
+ *   EACCES      no permission to use Xen
+ *   EBUSY       another agent is attached; vmiring_open_error() names it
+ *   EPROTONOSUPPORT  the host does not offer the ABI that was asked for
+ *   ENOTSUP     a required capability is missing
+ *   ELIBACC     the legacy plugin cannot be loaded
+ *   ENOMEM, EMFILE
+ * vmiring_open_error() gives the message of the calling thread's last failure.
+ */
+vmiring *vmiring_open(const vmiring_options *opts);
+const char *vmiring_open_error(void);
+
+/*
+ * Stops all monitoring, answers what is outstanding with "continue", and frees
+ * everything.  Leaves no vCPU paused, even under HOLD.  NULL is allowed.
+ */
+void vmiring_close(vmiring *h);
+
+/*
+ * As close, but leaves the channel, its subscriptions and its outstanding
+ * requests to the next agent (VMIRING_OPEN_REATTACH).  ENOTSUP: not under HOLD.
+ * On failure the handle stays open.
+ */
+int vmiring_leave(vmiring *h);
+
+/* Message of the last failure on this handle; valid until the next call. */
+const char *vmiring_error(const vmiring *h);
+
+uint64_t vmiring_caps(const vmiring *h);
+enum vmiring_abi vmiring_abi_used(const vmiring *h);
+
+struct vmiring_geometry {
+    size_t size;
+    uint32_t nr_vcpus;
+    uint32_t nr_rings;
+    uint32_t ring_bytes;      /* granted */
+    uint32_t pad;
+    uint64_t generation;      /* 0 under legacy */
+    uint64_t released_before; /* left unanswered by the previous agent and
+                               * released by policy; 0 under legacy */
+};
+int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g);
+
+/*
+ * Restricts every Xen handle of this vmiring to its domain, for good.
+ * ENOTSUP: legacy.  Call before vmiring_receive(); subscriptions go on working.
+ */
+int vmiring_restrict(vmiring *h);
+
+/* ---- subscribing ---- */
+
+/* Reasons; the numbers are Xen's. */
+#define VMIRING_MEM_ACCESS           1
+#define VMIRING_WRITE_CTRLREG        4
+#define VMIRING_MOV_TO_MSR           5
+#define VMIRING_SOFTWARE_BREAKPOINT  6
+#define VMIRING_SINGLESTEP           7
+#define VMIRING_GUEST_REQUEST        8
+#define VMIRING_DEBUG_EXCEPTION      9
+#define VMIRING_CPUID               10
+#define VMIRING_PRIVILEGED_CALL     11
+#define VMIRING_INTERRUPT           12
+#define VMIRING_DESCRIPTOR_ACCESS   13
+#define VMIRING_EMUL_UNIMPLEMENTED  14
+#define VMIRING_VMEXIT              15
+/* Made by the library, never by the guest: */
+#define VMIRING_LOST              1000  /* async events of one vCPU were lost */
+#define VMIRING_DOMAIN            1001  /* shutdown or destruction */
+
+#define VMIRING_REGS_NONE 0
+#define VMIRING_REGS_CORE 1
+#define VMIRING_REGS_ALL  2
+
+#define VMIRING_CR0  0
+#define VMIRING_CR3  1
+#define VMIRING_CR4  2
+#define VMIRING_XCR0 3
+
+struct vmiring_subscription {
+    size_t size;
+    uint32_t reason;         /* VMIRING_* */
+    uint8_t sync;            /* the vCPU waits for vmiring_respond() */
+    uint8_t regs;            /* VMIRING_REGS_*; legacy always captures all */
+    uint8_t onchangeonly;    /* WRITE_CTRLREG, MOV_TO_MSR */
+    uint8_t userspace;       /* GUEST_REQUEST from user mode as well */
+    uint32_t index;          /* WRITE_CTRLREG: VMIRING_CR* */
+    uint32_t msr;            /* MOV_TO_MSR */
+    uint64_t mask;           /* WRITE_CTRLREG: ignore changes in these bits */
+};
+
+/*
+ * EINVAL bad field; EEXIST already subscribed; EOPNOTSUPP this CPU, domain or
+ * ABI cannot raise it so.
+ */
+int vmiring_subscribe(vmiring *h, const struct vmiring_subscription *s);
+
+/*
+ * Stops new events of that kind.  Those raised before are still delivered:
+ * receive until EAGAIN to drain.  ENOENT: was not subscribed.
+ */
+int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
+
+/* ---- receiving ---- */
+
+#define VMIRING_EV_SYNC     (1U << 0)  /* waits for vmiring_respond() */
+#define VMIRING_EV_AGAIN    (1U << 1)  /* our answer was refused; error tells */
+#define VMIRING_EV_ALTP2M   (1U << 2)
+#define VMIRING_EV_NESTED   (1U << 3)
+
+/*
+ * One event.  Plain data is here; payload and registers are read with the
+ * accessors and stay valid until vmiring_release().
+ */
+struct vmiring_event {
+    uint32_t reason;
+    uint32_t flags;          /* VMIRING_EV_* */
+    uint32_t vcpu;
+    uint32_t error;          /* with EV_AGAIN: VMEV2_ERR_* */
+    uint64_t seq;            /* per vCPU, ascending; gaps are losses */
+    uint64_t time;           /* ns of Xen system time; legacy: of CLOCK_MONOTONIC
+                              * when received */
+    uint64_t handle;         /* sync: names this request for vmiring_respond() */
+    uint32_t altp2m_view;
+    uint32_t regs;           /* VMIRING_REGS_* captured */
+    const void *priv;        /* library use */
+};
+
+/* Readable while anything may be undelivered.  Owned by the handle. */
+int vmiring_fd(const vmiring *h);
+
+/*
+ * Fills up to max events, a vCPU's in its own order.  Never blocks.  Returns
+ * the number (> 0), or -1: EAGAIN nothing there (after it looked a last time
+ * with its position published: the fd will wake you), EINVAL max is not
+ * positive, ENOBUFS the previous batch was not released, ENODEV, EOWNERDEAD.
+ * While a batch is held, ring space is held: Xen then loses events, counted.
+ */
+int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max);
+
+/* Ends the batch; sync events stay answerable. */
+void vmiring_release(vmiring *h);
+
+/* poll() on the fd.  0 ready, -1: EAGAIN timed out, EINTR.  -1 ms: for ever. */
+int vmiring_wait(vmiring *h, int timeout_ms);
+
+/* ---- what is in an event ---- */
+
+struct vmiring_ctrlreg { uint32_t index; uint64_t new_value, old_value; };
+struct vmiring_msr { uint64_t msr, new_value, old_value; };
+struct vmiring_cpuid { uint32_t insn_length, leaf, subleaf; };
+struct vmiring_debug { uint64_t gfn, pending_dbg; uint32_t type, insn_length; };
+struct vmiring_mem { uint64_t gfn, offset, gla; uint32_t access; };
+#define VMIRING_MEM_R (1U << 0)
+#define VMIRING_MEM_W (1U << 1)
+#define VMIRING_MEM_X (1U << 2)
+#define VMIRING_MEM_GLA_VALID (1U << 3)
+#define VMIRING_MEM_FAULT_WITH_GLA (1U << 4)
+#define VMIRING_MEM_FAULT_IN_GPT (1U << 5)
+struct vmiring_descriptor { uint64_t exit_info, qualification; uint32_t descriptor, is_write; };
+struct vmiring_interrupt { uint32_t vector, type, error_code; uint64_t cr2; };
+struct vmiring_vmexit { uint64_t reason, qualification; };
+struct vmiring_lost { uint64_t count, first_seq, last_seq; };
+struct vmiring_domain { uint32_t state, shutdown_code; }; /* 1 shutdown, 2 dying */
+
+/* Payload; -1 and EINVAL if the event is of another kind. */
+int vmiring_get_ctrlreg(const struct vmiring_event *ev, struct vmiring_ctrlreg *out);
+int vmiring_get_msr(const struct vmiring_event *ev, struct vmiring_msr *out);
+int vmiring_get_cpuid(const struct vmiring_event *ev, struct vmiring_cpuid *out);
+int vmiring_get_debug(const struct vmiring_event *ev, struct vmiring_debug *out);
+int vmiring_get_mem(const struct vmiring_event *ev, struct vmiring_mem *out);
+int vmiring_get_descriptor(const struct vmiring_event *ev, struct vmiring_descriptor *out);
+int vmiring_get_interrupt(const struct vmiring_event *ev, struct vmiring_interrupt *out);
+int vmiring_get_vmexit(const struct vmiring_event *ev, struct vmiring_vmexit *out);
+int vmiring_get_lost(const struct vmiring_event *ev, struct vmiring_lost *out);
+int vmiring_get_domain(const struct vmiring_event *ev, struct vmiring_domain *out);
+
+/* Registers.  The first 18 of x86 can be set by a response. */
+enum vmiring_reg {
+    VMIRING_RAX, VMIRING_RCX, VMIRING_RDX, VMIRING_RBX, VMIRING_RSP,
+    VMIRING_RBP, VMIRING_RSI, VMIRING_RDI, VMIRING_R8, VMIRING_R9,
+    VMIRING_R10, VMIRING_R11, VMIRING_R12, VMIRING_R13, VMIRING_R14,
+    VMIRING_R15, VMIRING_RIP, VMIRING_RFLAGS,
+    VMIRING_REG_CR0, VMIRING_REG_CR2, VMIRING_REG_CR3, VMIRING_REG_CR4,
+    VMIRING_EFER, VMIRING_TSC, VMIRING_CS_BASE, VMIRING_CS_AR, VMIRING_CS_SEL,
+    VMIRING_CS_LIMIT,
+    /* ALL only */
+    VMIRING_SS_BASE, VMIRING_SS_SEL, VMIRING_DS_BASE, VMIRING_DS_SEL,
+    VMIRING_ES_BASE, VMIRING_ES_SEL, VMIRING_FS_BASE, VMIRING_FS_SEL,
+    VMIRING_GS_BASE, VMIRING_GS_SEL, VMIRING_GDTR_BASE, VMIRING_GDTR_LIMIT,
+    VMIRING_SHADOW_GS, VMIRING_DR6, VMIRING_DR7, VMIRING_SYSENTER_CS,
+    VMIRING_SYSENTER_ESP, VMIRING_SYSENTER_EIP, VMIRING_STAR, VMIRING_LSTAR,
+    VMIRING_NPT_BASE,
+    VMIRING_REG_X86_END,
+    /* arm64 */
+    VMIRING_PC = 256, VMIRING_CPSR, VMIRING_X0 = 264, /* X0 + n, n < 31 */
+    VMIRING_SP_EL0 = 296, VMIRING_SP_EL1, VMIRING_TTBR0, VMIRING_TTBR1,
+    VMIRING_TCR, VMIRING_SCTLR
+};
+/* -1: ENODATA that register was not captured; EINVAL no such register. */
+int vmiring_get_reg(const struct vmiring_event *ev, enum vmiring_reg reg, uint64_t *value);
+
+/* ---- answering ---- */
+
+/* Response flags; the numbers are Xen's. */
+#define VMIRING_RSP_EMULATE            (1U << 2)
+#define VMIRING_RSP_EMULATE_NOWRITE    (1U << 3)
+#define VMIRING_RSP_TOGGLE_SINGLESTEP  (1U << 4)
+#define VMIRING_RSP_SET_EMUL_READ_DATA (1U << 5)
+#define VMIRING_RSP_DENY               (1U << 6)
+#define VMIRING_RSP_ALTERNATE_P2M      (1U << 7)
+#define VMIRING_RSP_SET_REGISTERS      (1U << 8)
+#define VMIRING_RSP_SET_EMUL_INSN_DATA (1U << 9)
+#define VMIRING_RSP_GET_NEXT_INTERRUPT (1U << 10)
+#define VMIRING_RSP_FAST_SINGLESTEP    (1U << 11)
+#define VMIRING_RSP_RESET_VMTRACE      (1U << 13)
+
+struct vmiring_response {
+    size_t size;
+    uint32_t flags;          /* VMIRING_RSP_* */
+    uint16_t altp2m_view;    /* with ALTERNATE_P2M */
+    uint16_t fast_view;      /* with FAST_SINGLESTEP */
+    uint32_t emul_size;      /* with SET_EMUL_READ_DATA: bytes, at most 48 */
+    uint32_t pad;
+    uint64_t regs[18];       /* with SET_REGISTERS: as enum vmiring_reg; fill it
+                              * with vmiring_regs_from() and change some */
+    uint8_t emul[48];
+};
+
+/* Copies the settable registers of a captured event.  ENODATA as above. */
+int vmiring_regs_from(const struct vmiring_event *ev, struct vmiring_response *rsp);
+
+/*
+ * Answers a sync event, once.  NULL means: continue.  Xen is told at the
+ * latest by the next vmiring_receive(), _release(), _wait() or _flush().
+ * -1: EINVAL the event is not sync or a field of the response is bad (the
+ * request stays outstanding), EALREADY answered before, ECANCELED the request
+ * was ended by policy or reset, ENOTSUP the ABI or CPU lacks the flag.
+ */
+int vmiring_respond(vmiring *h, const struct vmiring_event *ev,
+                    const struct vmiring_response *rsp);
+int vmiring_flush(vmiring *h);
+
+/* ---- counting ---- */
+
+struct vmiring_stats {
+    size_t size;
+    uint64_t received;       /* events handed out, VMIRING_LOST not counted */
+    uint64_t sync_received;
+    uint64_t answered;
+    uint64_t lost;           /* async events lost, as seen in sequences and
+                              * Xen's counters */
+    uint64_t refused;        /* our answers that Xen refused */
+    uint64_t kicks;          /* doorbells rung */
+    uint64_t wakeups;        /* doorbells received */
+};
+int vmiring_stats(const vmiring *h, struct vmiring_stats *s);
+
+/* Xen's own counts of one vCPU; needs VMIRING_CAP_INFO (else ENOTSUP). */
+struct vmiring_vcpu_info {
+    size_t size;
+    uint64_t seq, produced, lost, raised, answered, released, cancelled;
+    uint64_t stale, bad, pauses, pending_since;
+    uint32_t pending_reason, pending;
+};
+/* Returns the number of entries filled, from vCPU first on. */
+int vmiring_info(vmiring *h, uint32_t first, uint32_t nr, struct vmiring_vcpu_info *out);
+
+/* What is known of a domain's channel without holding it. */
+struct vmiring_status {
+    size_t size;
+    uint32_t state;          /* 0 none 1 idle 2 created 3 armed 4 held 5 dead */
+    uint32_t agent_domid;
+    uint32_t legacy;         /* the legacy ring is in use */
+    uint32_t on_death;
+    uint64_t generation;
+    uint32_t pending;
+    uint32_t nr_vcpus;
+    uint32_t nr_rings;
+    uint32_t ring_bytes;
+    uint32_t deadline_ms;
+    uint32_t agent_port;     /* holder's local port, ~0 none */
+    uint64_t now;
+    uint64_t expired;
+    char holder[64];         /* "vmi-agent[123]" where it can be found out */
+};
+/* vcpus may be NULL; else nr entries of room.  Only domid and sim of opts are
+ * used.  Returns the number of vCPU entries filled, or -1 as vmiring_open();
+ * EPROTONOSUPPORT: this Xen has no v2. */
+int vmiring_query_status(const vmiring_options *opts, struct vmiring_status *st,
+                         struct vmiring_vcpu_info *vcpus, uint32_t nr);
+
+/* Ends a channel whoever holds it, releasing all vCPUs.  errno as open. */
+int vmiring_force_release(const vmiring_options *opts);
+
+/* ---- guest memory ---- */
+
+/*
+ * Reads guest-physical memory.  Returns the bytes read, which may be fewer
+ * than size when a page is not there; then *bad (if not NULL) is the first
+ * address that could not be read.  -1 if none could.
+ */
+int64_t vmiring_read_phys(vmiring *h, uint64_t gpa, void *buf, size_t size, uint64_t *bad);
+
+/*
+ * Reads at a virtual address, translated with the paging mode and CR3 of ev
+ * (needs at least VMIRING_REGS_CORE, else ENODATA).  Result as above.
+ */
+int64_t vmiring_read_virt(vmiring *h, const struct vmiring_event *ev, uint64_t va,
+                          void *buf, size_t size, uint64_t *bad);
+
+const char *vmiring_reason_name(uint32_t reason);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* VMIRING_H */
