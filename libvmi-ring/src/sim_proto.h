@@ -97,7 +97,7 @@ enum simp_op {
 
     /*
      * RESTRICT this connection to domid: from now on another domid, a second
-     * RESTRICT and the ops from SIMP_LEGACY_VERSION on, but for READ_PHYS and
+     * RESTRICT and the ops from SIMP_LEGACY_VERSION on, except READ_PHYS and
      * WRITE_PHYS, are -EPERM.
      */
     SIMP_RESTRICT = 8,
@@ -188,7 +188,9 @@ struct simp_domain {
  * XEN_DOMCTL_MONITOR_EVENT_*; a field that an event does not know is 0.
  */
 struct simp_monitor {
-    uint32_t op;            /* 0 enable, 1 disable: XEN_DOMCTL_MONITOR_OP_* */
+    uint32_t op;            /* XEN_DOMCTL_MONITOR_OP_*: 0 enable, 1 disable,
+                             * 4 control_registers: the rest is 0.  From then
+                             * on a CR or MSR write waits for its answer. */
     uint32_t event;
     uint8_t sync;           /* WRITE_CTRLREG, GUEST_REQUEST, DEBUG_EXCEPTION, VMEXIT */
     uint8_t onchangeonly;   /* WRITE_CTRLREG, MOV_TO_MSR */
