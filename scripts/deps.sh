@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# scripts/deps.sh GROUP...: installs the Debian packages that the groups name.
+#
+#   base   compiler, build tools, and the libraries of SDK, agent and tests
+#   xen    what building and booting the hypervisor needs
+#   arm64  cross compiler for the arm64 build
+#
+# Only what is missing is installed, and nothing is asked of the network when
+# nothing is missing. No Xen and no kernel package is installed: their
+# maintainer scripts expect a machine that runs Xen, so the rig downloads and
+# unpacks them instead (tests/xen/build-dom0.sh).
+set -euo pipefail
+
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+packages_base=(
+    build-essential cmake ninja-build pkg-config clang git python3
+    libcriterion-dev libjson-c-dev libcapstone-dev libpcap-dev libsystemd-dev
+    libseccomp-dev libbpf-dev libxen-dev
+)
+
+# gcc-multilib, which Debian's own build of Xen names, is left out: it
+# conflicts with the arm64 cross compiler, and the 32-bit code here is all
+# freestanding.
+packages_xen=(
+    qemu-system-x86 seabios busybox-static cpio xz-utils zstd
+    bc bison flex libelf-dev python3 dpkg-dev rsync file
+    libncurses6 libtinfo6 libyajl2 liblzma5 libuuid1 zlib1g libzstd1
+)
+
+packages_arm64=(gcc-aarch64-linux-gnu)
+
+as_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    elif command -v sudo >/dev/null; then
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        die "installing packages needs root: run this as root, or install sudo"
+    fi
+}
+
+is_installed()
+{
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing_of()
+{
+    local package
+
+    for package; do
+        is_installed "$package" || echo "$package"
+    done
+}
+
+install_packages()
+{
+    local log=$VMIRING_CACHE/logs/apt.log
+
+    mkdir -p "${log%/*}"
+    : >"$log"
+    say "installing: $*"
+    # One unreachable third-party source fails the whole update although the
+    # packages wanted here may still be found: let the install decide.
+    run_logged "$log" "apt-get update" as_root apt-get -q update ||
+        say "going on with the package lists as they are"
+    run_logged "$log" "apt-get install" as_root apt-get -q -y \
+        --no-install-recommends install "$@" ||
+        die "cannot install the packages above: is this machine offline, or are its apt sources broken? Log: $log"
+}
+
+main()
+{
+    local group missing
+    local -a wanted=()
+
+    command -v apt-get >/dev/null || die "apt-get not found: the scripts set up Debian 12 (other systems: see the package lists in scripts/deps.sh)"
+    for group; do
+        case $group in
+        base)  wanted+=("${packages_base[@]}") ;;
+        xen)   wanted+=("${packages_xen[@]}") ;;
+        arm64) wanted+=("${packages_arm64[@]}") ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64)" ;;
+        esac
+    done
+
+    missing=$(missing_of "${wanted[@]}")
+    # shellcheck disable=SC2086 # package names hold no blanks
+    [ -z "$missing" ] || install_packages $missing
+}
+
+main "$@"

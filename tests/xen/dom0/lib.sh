@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#
+# Sourced by dom0's init and by every scenario. A scenario announces its tests
+# with `plan`, then reports each with `pass`, `fail` or `skip`; a test that was
+# announced and not reported counts as failed (boot.py).
+
+export PATH=/usr/bin:/usr/lib/xen-4.17/bin
+
+# Whole lines to the host; see init.
+RIG_PORT=/dev/ttyS1
+[ -c "$RIG_PORT" ] || RIG_PORT=/dev/console
+
+SUITE=$(basename "$0" .sh)
+
+rig_say()
+{
+    echo "RIG $*" >"$RIG_PORT"
+    echo "RIG $*"
+}
+
+plan()
+{
+    for name in "$@"; do
+        rig_say "PLAN $SUITE.$name"
+    done
+}
+
+report()
+{
+    result=$1 name=$2
+    shift 2
+    rig_say "RESULT $SUITE.$name $result $*"
+}
+
+pass() { report pass "$@"; }
+fail() { report fail "$@"; }
+skip() { report skip "$@"; }
+
+# judge NAME TEXT COMMAND...: pass when the command succeeds, else fail.
+judge()
+{
+    judge_name=$1 judge_text=$2
+    shift 2
+    if "$@"; then
+        pass "$judge_name" "$judge_text"
+    else
+        fail "$judge_name" "$judge_text ($* failed)"
+    fi
+}
+
+# note TEXT: a line for whoever reads the log.
+note()
+{
+    rig_say "NOTE $SUITE $*"
+}
+
+# hand_out FILE [NAME]: gives a file to the host, which keeps it beside the log.
+hand_out()
+{
+    rig_say "FILE ${2:-$(basename "$1")}"
+    base64 "$1" >"$RIG_PORT"
+    rig_say "FILE-END"
+}
+
+# One domain at a time is what most scenarios want: its number.
+DOMID=
+
+# guest_create VCPUS WORDS...: a paused test guest.
+guest_create()
+{
+    vcpus=$1
+    shift
+    cat >/tmp/guest.cfg <<CFG
+name = "guest"
+type = "pvh"
+kernel = "/guest/guest.elf"
+memory = 32
+vcpus = $vcpus
+extra = "smp=$vcpus $*"
+on_crash = "preserve"
+on_poweroff = "preserve"
+on_reboot = "preserve"
+CFG
+    if ! xl create -q -p /tmp/guest.cfg; then
+        note "xl create failed (vcpus=$vcpus)"
+        return 1
+    fi
+    DOMID=$(xl domid guest)
+}
+
+# guest_boot VCPUS WORDS...: a guest whose vCPUs are all up and wait for
+# `guestmem run`, so that nothing of its boot is an event.
+guest_boot()
+{
+    vcpus=$1
+    shift
+    guest_create "$vcpus" wait "$@" || return 1
+    xl unpause guest
+    if ! guestmem "$DOMID" wait-ready 60; then
+        note "the guest's vCPUs did not all come up"
+        return 1
+    fi
+}
+
+# Paused first: dom0 competes with the guest for one CPU.
+guest_destroy()
+{
+    xl pause guest 2>/dev/null
+    xl destroy guest 2>/dev/null
+    DOMID=
+}
+
+# total KEY FILE: the value of KEY in the last line that begins with "total ".
+total()
+{
+    sed -n "s/^total .*\b$1=\([0-9]*\).*/\1/p" "$2" | tail -n 1
+}
+
+# wait_for_line PATTERN FILE SECONDS
+wait_for_line()
+{
+    tries=$(($3 * 20))
+    while ! grep -q -- "$1" "$2" 2>/dev/null; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        usleep 50000
+    done
+}
+
+# wait_until SECONDS COMMAND...
+wait_until()
+{
+    tries=$(($1 * 20))
+    shift
+    while ! "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        usleep 50000
+    done
+}
+
+rig_reset()
+{
+    for domain in $(xl list 2>/dev/null | awk 'NR > 1 && $2 != 0 { print $2 }'); do
+        xl pause "$domain" 2>/dev/null
+        xl destroy "$domain" 2>/dev/null
+    done
+}

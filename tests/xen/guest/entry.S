@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entry points of the test guest: PVH for vCPU 0 (32-bit protected mode, no
+ * paging, EBX = start info), VCPUOP_initialise for the others (paging on, ESP
+ * set), and the exception stubs.
+ */
+#include <xen/elfnote.h>
+
+    .section .note.Xen, "a", @note
+    .align 4
+    .long 4, 4, XEN_ELFNOTE_PHYS32_ENTRY    /* name size, value size, type */
+    .asciz "Xen"
+    .align 4
+    .long pvh_entry
+
+    .text
+    .code32
+    .globl pvh_entry, secondary_entry, hypercall_page
+    .globl breakpoint_stub, unexpected_stub
+
+pvh_entry:
+    cld
+    movl $vcpu_stacks + STACK_SIZE, %esp
+    pushl %ebx
+    call boot_main
+1:  cli
+    hlt
+    jmp 1b
+
+secondary_entry:
+    cld
+    call secondary_main
+1:  cli
+    hlt
+    jmp 1b
+
+/*
+ * The stack is aligned to its size and its lowest word holds the vCPU's
+ * number: how a stub knows where it runs, without segment tricks.
+ */
+breakpoint_stub:
+    pushal
+    movl %esp, %eax
+    andl $-STACK_SIZE, %eax
+    pushl (%eax)
+    call count_breakpoint
+    addl $4, %esp
+    popal
+    iretl
+
+/* Nothing else is expected: no interrupt source is set up. */
+unexpected_stub:
+    call unexpected_exception
+1:  cli
+    hlt
+    jmp 1b
+
+    .balign 4096
+hypercall_page:
+    .skip 4096
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The test guest's machine layer: instructions, tables, hypercalls, output. */
+#ifndef VMIRING_TEST_GUEST_H
+#define VMIRING_TEST_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+
+#include "layout.h"
+
+struct hvm_start_info;
+
+static inline uint32_t read_cr0(void)
+{
+    uint32_t v;
+
+    asm volatile ( "mov %%cr0, %0" : "=r" (v) );
+    return v;
+}
+
+static inline uint32_t read_cr3(void)
+{
+    uint32_t v;
+
+    asm volatile ( "mov %%cr3, %0" : "=r" (v) );
+    return v;
+}
+
+static inline uint32_t read_cr4(void)
+{
+    uint32_t v;
+
+    asm volatile ( "mov %%cr4, %0" : "=r" (v) );
+    return v;
+}
+
+static inline void write_cr0(uint32_t v)
+{
+    asm volatile ( "mov %0, %%cr0" :: "r" (v) : "memory" );
+}
+
+static inline void write_cr3(uint32_t v)
+{
+    asm volatile ( "mov %0, %%cr3" :: "r" (v) : "memory" );
+}
+
+static inline void write_cr4(uint32_t v)
+{
+    asm volatile ( "mov %0, %%cr4" :: "r" (v) : "memory" );
+}
+
+static inline uint64_t read_msr(uint32_t msr)
+{
+    uint32_t lo, hi;
+
+    asm volatile ( "rdmsr" : "=a" (lo), "=d" (hi) : "c" (msr) );
+    return ((uint64_t)hi << 32) | lo;
+}
+
+static inline void write_msr(uint32_t msr, uint64_t v)
+{
+    asm volatile ( "wrmsr" :: "c" (msr), "a" ((uint32_t)v),
+                   "d" ((uint32_t)(v >> 32)) : "memory" );
+}
+
+static inline uint32_t cpuid_eax(uint32_t leaf)
+{
+    uint32_t b, c = 0, d;
+
+    asm volatile ( "cpuid" : "+a" (leaf), "=b" (b), "+c" (c), "=d" (d) );
+    return leaf;
+}
+
+/* entry.S */
+void secondary_entry(void);
+void breakpoint_stub(void);
+void unexpected_stub(void);
+extern char hypercall_page[];
+
+/* machine.c */
+long hypercall(uint32_t number, uint32_t a, uint32_t b, uint32_t c);
+/* Asks with EDI = token; returns what EDI holds afterwards. */
+uint32_t guest_request(uint32_t token);
+void enable_hypercalls(void);
+void load_descriptor_tables(void);
+void touch_descriptor_tables(void);
+void enable_paging(void);
+uint32_t page_directory(uint32_t n);
+int start_vcpu(uint32_t vcpu);
+uint32_t current_vcpu(void);
+void print(const char *text);
+void print_number(uint32_t n);
+
+/* guest.c, called from entry.S */
+void boot_main(const struct hvm_start_info *info);
+void secondary_main(void);
+void count_breakpoint(uint32_t vcpu);
+void unexpected_exception(void);
+
+#endif /* VMIRING_TEST_GUEST_H */
