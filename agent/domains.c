@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xenstore.h>
+
+#include "domains.h"
+#include "vmiring.h"
+
+/* vmi-sim numbers its domains from 1 without large gaps. */
+#define SIM_DOMID_MAX 255
+
+/* A name ends up on terminals and in JSON: printable ASCII only. */
+static void copy_name(char *out, size_t size, const char *name)
+{
+    snprintf(out, size, "%s", name ? name : "");
+    for ( ; *out; out++ )
+        if ( *out < ' ' || *out > '~' )
+            *out = '?';
+}
+
+static int add(struct domain_list *list, uint32_t domid, const char *name)
+{
+    struct domain_entry *more =
+        realloc(list->entry, (list->nr + 1) * sizeof(*more));
+
+    if ( !more )
+        return -1;
+    list->entry = more;
+    more += list->nr++;
+    more->domid = domid;
+    copy_name(more->name, sizeof(more->name), name);
+    return 0;
+}
+
+static struct xs_handle *store_open(void)
+{
+    struct xs_handle *xs = xs_open(0);
+
+    if ( !xs && errno != EACCES && errno != EPERM && errno != ENOMEM )
+        errno = ENOSYS;
+    return xs;
+}
+
+/* The caller frees it; NULL: no name. */
+static char *store_name(struct xs_handle *xs, uint32_t domid)
+{
+    char path[48];
+
+    snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/name", domid);
+    return xs_read(xs, XBT_NULL, path, NULL);
+}
+
+static int store_list(struct xs_handle *xs, struct domain_list *list)
+{
+    unsigned int nr;
+    char **dir = xs_directory(xs, XBT_NULL, "/local/domain", &nr);
+    int rc = 0;
+
+    if ( !dir )
+        return -1;
+    for ( unsigned int i = 0; !rc && i < nr; i++ )
+    {
+        uint32_t domid = strtoul(dir[i], NULL, 10);
+        char *name = store_name(xs, domid);
+
+        rc = add(list, domid, name);
+        free(name);
+    }
+    free(dir);
+    return rc;
+}
+
+static int sim_list(const char *sim, struct domain_list *list)
+{
+    for ( uint32_t domid = 1; domid <= SIM_DOMID_MAX; domid++ )
+    {
+        vmiring_options opts = { .size = sizeof(opts), .domid = domid,
+                                 .sim = sim };
+        struct vmiring_status st = { .size = sizeof(st) };
+
+        if ( vmiring_query_status(&opts, &st, NULL, 0) < 0 &&
+             errno != EPROTONOSUPPORT )
+        {
+            if ( errno == ENOENT )
+                continue;
+            return -1;
+        }
+        if ( add(list, domid, NULL) )
+            return -1;
+    }
+    return 0;
+}
+
+int domains_list(const char *sim, struct domain_list *list)
+{
+    struct xs_handle *xs;
+    int rc;
+
+    *list = (struct domain_list){ .nr = 0 };
+    if ( sim )
+        rc = sim_list(sim, list);
+    else
+    {
+        xs = store_open();
+        if ( !xs )
+            return -1;
+        rc = store_list(xs, list);
+        xs_close(xs);
+    }
+    if ( rc )
+        domains_free(list);
+    return rc;
+}
+
+void domains_free(struct domain_list *list)
+{
+    int saved = errno;
+
+    free(list->entry);
+    *list = (struct domain_list){ .nr = 0 };
+    errno = saved;
+}
+
+int domains_find(const char *sim, const char *name, uint32_t *domid)
+{
+    struct domain_list list;
+    unsigned int found = 0;
+
+    if ( domains_list(sim, &list) )
+        return -1;
+    for ( unsigned int i = 0; i < list.nr; i++ )
+        if ( !strcmp(list.entry[i].name, name) )
+        {
+            *domid = list.entry[i].domid;
+            found++;
+        }
+    domains_free(&list);
+    if ( found == 1 )
+        return 0;
+    errno = found ? EMLINK : ENOENT;
+    return -1;
+}
+
+const char *domains_error(int err)
+{
+    switch ( err )
+    {
+    case ENOENT:
+        return "no domain of that name";
+    case ENOSYS:
+        return "no Xen here: xenstore does not answer";
+    default:
+        return strerror(err);
+    }
+}
+
+void domains_name(const char *sim, uint32_t domid, char *name,
+                  unsigned int size)
+{
+    struct xs_handle *xs = sim ? NULL : store_open();
+    char *found = xs ? store_name(xs, domid) : NULL;
+
+    copy_name(name, size, found);
+    free(found);
+    xs_close(xs);
+}

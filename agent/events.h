@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds of events that -e can name, and the parser of its argument. */
+#ifndef AGENT_EVENTS_H
+#define AGENT_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmiring.h"
+
+/* How Xen can deliver a kind. */
+enum event_mode { MODE_SYNC_ONLY, MODE_EITHER };
+
+struct event_kind {
+    const char *name;
+    uint32_t reason;        /* VMIRING_* */
+    uint32_t index;         /* WRITE_CTRLREG */
+    enum event_mode mode;
+    bool sync;              /* unless :async or :sync says otherwise */
+    bool by_default;        /* without -e */
+    bool armed_by_answers;  /* no subscription: each answer asks for the next */
+    bool needs_regs;        /* the right answer sets registers */
+    const char *text;       /* for --help */
+};
+
+/* The table ends with a NULL name. */
+extern const struct event_kind event_kinds[];
+
+struct event_choice {
+    const struct event_kind *kind;
+    bool sync;
+    uint32_t msr;           /* MOV_TO_MSR */
+};
+
+#define EVENTS_MAX 64
+
+struct event_list {
+    unsigned int nr;
+    bool explicit;          /* chosen by -e: one that fails is an error */
+    struct event_choice item[EVENTS_MAX];
+};
+
+void events_default(struct event_list *list);
+
+/*
+ * Parses "cr3:sync,msr=c0000082,...".  On failure -1 and a message in err.
+ * The list is replaced.
+ */
+int events_parse(struct event_list *list, const char *arg, char *err,
+                 size_t err_size);
+
+const struct event_kind *event_kind_find(uint32_t reason, uint32_t index);
+bool events_have(const struct event_list *list, uint32_t reason);
+void event_choice_name(const struct event_choice *c, char *buf, size_t size);
+void event_subscription(const struct event_choice *c, uint8_t regs,
+                        struct vmiring_subscription *s);
+
+#endif /* AGENT_EVENTS_H */
