@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Before the loop: find, open, subscribe, drop privileges. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domains.h"
+#include "privilege.h"
+#include "watch_private.h"
+
+#define BATCH_PRINTING 32U   /* each may cost a read of guest memory */
+#define BATCH_QUIET    256U
+#define QUEUE_RECORDS  2048U
+#define OUT_BYTES      (1U << 20)
+#define ERR_BYTES      (1U << 18)
+
+static enum exit_code resolve(struct watch *w)
+{
+    const struct config *cfg = w->cfg;
+    enum exit_code code;
+
+    w->domid = cfg->domid;
+    if ( cfg->have_domid )
+    {
+        domains_name(cfg->sim, w->domid, w->name, sizeof(w->name));
+        return EXIT_OK;
+    }
+    snprintf(w->name, sizeof(w->name), "%s", cfg->name);
+    if ( !domains_find(cfg->sim, cfg->name, &w->domid) )
+        return EXIT_OK;
+    code = exit_code_of_open(errno);
+    if ( errno == EMLINK )
+    {
+        fprintf(stderr, "vmi-agent: more than one domain is called \"%s\"; "
+                "use --domid\n", cfg->name);
+        code = EXIT_USAGE;
+    }
+    else
+    {
+        fprintf(stderr, "vmi-agent: domain \"%s\": %s\n", cfg->name,
+                domains_error(errno));
+        exit_print_hint(code, stderr);
+    }
+    return code;
+}
+
+static enum exit_code fail_open(const struct watch *w, int err)
+{
+    enum exit_code code = exit_code_of_open(err);
+
+    if ( code == EXIT_GONE )   /* not while it was watched */
+        code = EXIT_NO_DOMAIN;
+    fprintf(stderr, "vmi-agent: domain %" PRIu32 ": %s\n", w->domid,
+            vmiring_open_error());
+    exit_print_hint(code, stderr);
+    return code;
+}
+
+static enum exit_code open_channel(struct watch *w)
+{
+    const struct config *cfg = w->cfg;
+    vmiring_options opts = {
+        .size = sizeof(opts), .domid = w->domid, .abi = cfg->abi,
+        .sim = cfg->sim, .ring_bytes = cfg->ring_bytes,
+        .on_death = cfg->on_death, .deadline_ms = cfg->deadline_ms,
+        .deadline_deny = cfg->deadline_deny,
+        .flags = (cfg->split_rings ? VMIRING_OPEN_SPLIT_RINGS : 0) |
+                 (cfg->reattach ? VMIRING_OPEN_REATTACH : 0) |
+                 (cfg->takeover ? VMIRING_OPEN_TAKEOVER : 0),
+    };
+
+    w->h = vmiring_open(&opts);
+    if ( !w->h )
+        return fail_open(w, errno);
+    w->geo.size = sizeof(w->geo);
+    if ( vmiring_geometry(w->h, &w->geo) || !w->geo.nr_vcpus )
+    {
+        fprintf(stderr, "vmi-agent: geometry: %s\n", vmiring_error(w->h));
+        return EXIT_INTERNAL;
+    }
+    return EXIT_OK;
+}
+
+static void add_name(struct watch *w, const struct event_choice *c)
+{
+    size_t used = strlen(w->events);
+    char name[48];
+
+    event_choice_name(c, name, sizeof(name));
+    snprintf(w->events + used, sizeof(w->events) - used, "%s%s",
+             used ? "," : "", name);
+}
+
+static enum exit_code subscribe_failed(struct watch *w,
+                                       const struct event_choice *c)
+{
+    enum exit_code code = errno == EOPNOTSUPP ? EXIT_NO_EVENT :
+                          exit_code_of_open(errno);
+    char name[48];
+
+    event_choice_name(c, name, sizeof(name));
+    fprintf(stderr, "vmi-agent: domain %" PRIu32 ": event %s: %s\n",
+            w->domid, name, vmiring_error(w->h));
+    exit_print_hint(code, stderr);
+    return code;
+}
+
+/* Without -e what cannot be had is left out; the header says what is left. */
+static enum exit_code subscribe(struct watch *w)
+{
+    const struct event_list *list = &w->cfg->events;
+
+    for ( unsigned int i = 0; i < list->nr; i++ )
+    {
+        const struct event_choice *c = &list->item[i];
+        struct vmiring_subscription *s = &w->subs[w->nr_subs];
+
+        if ( !c->kind->armed_by_answers )
+        {
+            event_subscription(c, w->cfg->regs, s);
+            /* A channel that we come back to may have kept it: EEXIST. */
+            if ( vmiring_subscribe(w->h, s) && errno != EEXIST )
+            {
+                if ( errno == EOPNOTSUPP && !list->explicit )
+                    continue;
+                return subscribe_failed(w, c);
+            }
+            w->nr_subs++;
+        }
+        add_name(w, c);
+    }
+    if ( w->nr_subs )
+        return EXIT_OK;
+    fprintf(stderr, "vmi-agent: none of the events can be raised here\n");
+    exit_print_hint(EXIT_NO_EVENT, stderr);
+    return EXIT_NO_EVENT;
+}
+
+static int make_buffers(struct watch *w)
+{
+    w->batch_max = w->cfg->batch ? w->cfg->batch :
+                   w->cfg->quiet ? BATCH_QUIET : BATCH_PRINTING;
+    w->batch = calloc(w->batch_max, sizeof(*w->batch));
+    w->answers = calloc(w->batch_max, sizeof(*w->answers));
+    w->vcpu = calloc(w->geo.nr_vcpus, sizeof(*w->vcpu));
+    if ( !w->batch || !w->answers || !w->vcpu ||
+         record_queue_init(&w->queue, QUEUE_RECORDS) ||
+         output_open(&w->out.out, STDOUT_FILENO, OUT_BYTES) ||
+         output_open(&w->err.out, STDERR_FILENO, ERR_BYTES) )
+        return -1;
+    if ( w->cfg->quiet || w->cfg->no_disasm )
+        return 0;
+    w->disasm = disasm_open();
+    return w->disasm ? 0 : -1;
+}
+
+void watch_print_start(struct watch *w)
+{
+    static const char *const regs[] = { "none", "core", "all" };
+    uint64_t caps = vmiring_caps(w->h);
+    struct print_header h = {
+        .domid = w->domid, .name = *w->name ? w->name : NULL,
+        .abi = vmiring_abi_used(w->h) == VMIRING_ABI_V2 ? "v2" : "legacy",
+        .simulated = caps & VMIRING_CAP_SIMULATED,
+        .nr_vcpus = w->geo.nr_vcpus, .nr_rings = w->geo.nr_rings,
+        .ring_bytes = w->geo.ring_bytes, .generation = w->geo.generation,
+        .events = w->events,
+        .regs = caps & VMIRING_CAP_REGSETS ? regs[w->cfg->regs] : "all",
+    };
+
+    if ( w->geo.released_before )
+        output_line(&w->out.out, w->print->released(w->geo.released_before));
+    watch_line(&w->out, w->print->header(&h));
+}
+
+enum exit_code watch_set_up(struct watch *w)
+{
+    const struct event_list *events = &w->cfg->events;
+    enum exit_code code = resolve(w);
+    int rc;
+
+    if ( !code )
+        code = open_channel(w);
+    if ( code )
+        return code;
+    w->policy = (struct answer_policy){
+        .reply = w->cfg->reply, .deny = w->cfg->deny,
+        .next_interrupt = events_have(events, VMIRING_INTERRUPT),
+        .step = events_have(events, VMIRING_SINGLESTEP),
+    };
+    rc = make_buffers(w) ? -errno : watch_make_loop(w);
+    if ( rc < 0 )
+    {
+        fprintf(stderr, "vmi-agent: setting up: %s\n", strerror(-rc));
+        return EXIT_INTERNAL;
+    }
+    code = subscribe(w);
+    if ( code )
+        return code;
+    if ( w->cfg->privileged )
+        fprintf(stderr, "vmi-agent: warning: --privileged: keeping all "
+                "privileges, handles are not restricted\n");
+    else if ( privilege_drop(w->h, stderr) )
+        return EXIT_PRIVILEGE;
+    return EXIT_OK;
+}
+
+void watch_tear_down(struct watch *w)
+{
+    sd_event_source_unref(w->ring);
+    sd_event_source_unref(w->pause);
+    sd_event_source_unref(w->printing);
+    sd_event_source_unref(w->out.writable);
+    sd_event_source_unref(w->err.writable);
+    sd_event_unref(w->loop);
+    vmiring_close(w->h);
+    output_close(&w->out.out);
+    output_close(&w->err.out);
+    record_queue_free(&w->queue);
+    disasm_close(w->disasm);
+    free(w->batch);
+    free(w->answers);
+    free(w->vcpu);
+}
+

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of one watch, shared by its three parts: watch.c (the loop),
+ * setup.c (everything before it) and finish.c (counts, and everything after).
+ */
+#ifndef AGENT_WATCH_PRIVATE_H
+#define AGENT_WATCH_PRIVATE_H
+
+#include <systemd/sd-event.h>
+
+#include "answer.h"
+#include "output.h"
+#include "print.h"
+#include "watch.h"
+
+struct vcpu_count {
+    uint64_t received, answered, lost;
+};
+
+struct stream {
+    struct output out;
+    sd_event_source *writable;
+    sd_event_source *feeder; /* to wake when there is room again, or NULL */
+};
+
+struct watch {
+    const struct config *cfg;
+    const struct printer *print;
+    uint32_t domid;
+    char name[64];
+    vmiring *h;
+    sd_event *loop;
+    sd_event_source *ring, *pause, *printing;
+    struct stream out, err;
+    struct record_queue queue;
+    struct disasm *disasm;
+    struct vmiring_event *batch;
+    unsigned int batch_max;
+    const char **answers;    /* of the batch */
+    struct answer_policy policy;
+    struct vmiring_geometry geo;
+    struct vmiring_subscription subs[EVENTS_MAX];
+    unsigned int nr_subs;
+    char events[EVENTS_MAX * 32];
+    struct vcpu_count *vcpu;
+    uint64_t received, answered, cancelled, lost_seen;
+    uint64_t queue_drops, drops_told;
+    bool stopping, answer_warned;
+    enum exit_code exit_code;
+};
+
+/* watch.c */
+
+/* Ends the loop; the first call's code is the one that counts. */
+void watch_stop(struct watch *w, enum exit_code code);
+/* Prints up to max records; true if there are more that could be printed. */
+bool watch_print(struct watch *w, int max);
+void watch_line(struct stream *st, const char *line);
+/* Answers, tells Xen, counts and copies; then the batch is over. */
+void watch_batch(struct watch *w, int n);
+/* Makes the loop with all its sources.  A negative errno on failure. */
+int watch_make_loop(struct watch *w);
+uint64_t watch_output_drops(const struct watch *w);
+
+/* setup.c */
+
+enum exit_code watch_set_up(struct watch *w);
+void watch_print_start(struct watch *w);
+void watch_tear_down(struct watch *w);
+
+/* finish.c */
+
+void watch_statistics(struct watch *w);
+/* Frees the guest, closes the channel, prints what is left and the totals. */
+void watch_finish(struct watch *w);
+
+#endif /* AGENT_WATCH_PRIVATE_H */
