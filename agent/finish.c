@@ -182,6 +182,7 @@ void watch_finish(struct watch *w)
     }
     if ( collect(w, &f) )
         f.vcpu = NULL;
+    w->ring = sd_event_source_unref(w->ring);
     vmiring_close(w->h);
     w->h = NULL;
     if ( f.vcpu )

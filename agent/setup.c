@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "domains.h"
 #include "privilege.h"
 #include "watch_private.h"
@@ -157,7 +158,7 @@ static int make_buffers(struct watch *w)
     return w->disasm ? 0 : -1;
 }
 
-void watch_print_start(struct watch *w)
+static void print_start(struct watch *w)
 {
     static const char *const regs[] = { "none", "core", "all" };
     uint64_t caps = vmiring_caps(w->h);
@@ -174,6 +175,28 @@ void watch_print_start(struct watch *w)
     if ( w->geo.released_before )
         output_line(&w->out.out, w->print->released(w->geo.released_before));
     watch_line(&w->out, w->print->header(&h));
+}
+
+/*
+ * The first lines are printed in between: making them uses what sets itself
+ * up on first use (json-c's hash seed), which the filter would not let pass.
+ */
+static enum exit_code give_up_privileges(struct watch *w)
+{
+    if ( w->cfg->privileged )
+    {
+        fprintf(stderr, "vmi-agent: warning: --privileged: keeping all "
+                "privileges, handles are not restricted\n");
+        print_start(w);
+        return EXIT_OK;
+    }
+    if ( privilege_drop(w->h, stderr) )
+        return EXIT_PRIVILEGE;
+    print_start(w);
+    if ( confine_syscalls(vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,
+                          stderr) )
+        return EXIT_PRIVILEGE;
+    return EXIT_OK;
 }
 
 enum exit_code watch_set_up(struct watch *w)
@@ -200,12 +223,7 @@ enum exit_code watch_set_up(struct watch *w)
     code = subscribe(w);
     if ( code )
         return code;
-    if ( w->cfg->privileged )
-        fprintf(stderr, "vmi-agent: warning: --privileged: keeping all "
-                "privileges, handles are not restricted\n");
-    else if ( privilege_drop(w->h, stderr) )
-        return EXIT_PRIVILEGE;
-    return EXIT_OK;
+    return give_up_privileges(w);
 }
 
 void watch_tear_down(struct watch *w)

@@ -333,6 +333,22 @@ static int add_timers(struct watch *w)
     return rc;
 }
 
+/*
+ * The first timer of an sd-event loop reads the boot id, once: now, as long as
+ * files can be opened.  Nothing but signals can be pending this early.
+ */
+static int prime_timers(struct watch *w)
+{
+    sd_event_source *s = NULL;
+    int rc = sd_event_add_time_relative(w->loop, &s, CLOCK_MONOTONIC,
+                                        3600 * 1000000ULL, 0, on_pause_end, w);
+
+    if ( rc >= 0 )
+        rc = sd_event_run(w->loop, 0);
+    sd_event_source_unref(s);
+    return rc;
+}
+
 int watch_make_loop(struct watch *w)
 {
     int rc = sd_event_new(&w->loop);
@@ -342,6 +358,7 @@ int watch_make_loop(struct watch *w)
          (rc = add_signal(w, SIGTERM, on_stop)) < 0 ||
          (rc = add_signal(w, SIGHUP, on_stop)) < 0 ||
          (rc = add_signal(w, SIGUSR1, on_statistics)) < 0 ||
+         (rc = prime_timers(w)) < 0 ||
          (rc = add_timers(w)) < 0 ||
          (rc = sd_event_add_io(w->loop, &w->ring, vmiring_fd(w->h), EPOLLIN,
                                on_ring, w)) < 0 ||
@@ -385,7 +402,6 @@ enum exit_code watch_run(const struct config *cfg)
     code = watch_set_up(w);
     if ( !code )
     {
-        watch_print_start(w);
         sd_notify(0, "READY=1");
         if ( sd_event_loop(w->loop) < 0 )
             watch_stop(w, EXIT_INTERNAL);

@@ -65,7 +65,6 @@ uint64_t watch_output_drops(const struct watch *w);
 /* setup.c */
 
 enum exit_code watch_set_up(struct watch *w);
-void watch_print_start(struct watch *w);
 void watch_tear_down(struct watch *w);
 
 /* finish.c */
