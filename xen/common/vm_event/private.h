@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of vm_event share.
+ *
+ * Locks, outermost first:
+ *   domctl_lock
+ *   d->vm_event_lock       control plane of both ABIs and teardown.  Taken with
+ *                          trylock (-ERESTART otherwise), since it is held
+ *                          across domain_pause().  No raising vCPU takes it.
+ *   d->event_lock, evtchn  port binding; our callbacks run inside
+ *   ch->lock               control page, page lists, bound state
+ *   vv->lock               one vCPU's slot and stash
+ *   ring->lock             a shared ring
+ *   ved->lock              a legacy ring and its stashes
+ * ch->lock, vv->lock and ring->lock are never held together, but for a
+ * snapshot, which takes a vv->lock and inside it a ring->lock.  Nothing that
+ * takes an event lock or pauses a vCPU synchronously is called under them.
+ */
+#ifndef VM_EVENT_PRIVATE_H
+#define VM_EVENT_PRIVATE_H
+
+#include <xen/event.h>
+#include <xen/sched.h>
+#include <xen/spinlock.h>
+#include <xen/tasklet.h>
+#include <xen/vm_event.h>
+#include <asm/atomic.h>
+#include <asm/system.h>
+#include <public/vm_event_v2.h>
+
+/*
+ * Sync requests that one vCPU can raise before it is descheduled: at most four
+ * (an event of the emulator, EMUL_UNIMPLEMENTED and INTERRUPT in one pass of
+ * the resume path, after one in the exit handler).  Twice that is kept.
+ */
+#define VM_EVENT_STASH 8U
+
+/* An area of pages that an agent can map. */
+struct vm_event_area {
+    mfn_t *mfn;             /* room entries, nr of them in use */
+    unsigned int nr;
+    unsigned int room;
+    unsigned int mapped;    /* pages under va */
+    uint8_t *va;
+};
+
+/* Producer's side of a lossy ring.  The truth is here, never in the pages. */
+struct vm_event_ring {
+    spinlock_t lock;        /* shared rings only: reserve, copy, publish */
+    uint64_t prod;          /* bytes produced */
+    uint64_t cons;          /* last good consumer position */
+    uint64_t lost;          /* records */
+    uint64_t bad_cons;
+    uint8_t *data;
+    uint32_t size;          /* bytes, a power of two */
+    bool shared;
+    struct vmev2_ring_line *line;
+    const struct vmev2_user_line *user;
+};
+
+struct vm_event_stash_entry {
+    uint8_t rec[VMEV2_REC_MAX] __aligned(8);
+};
+
+/* One vCPU, both ABIs.  Lives as long as the vCPU once it exists. */
+struct vm_event_vcpu {
+    spinlock_t lock;
+
+    uint64_t pauses;        /* written by the vCPU itself */
+
+    /* Slot; under lock. */
+    uint64_t req_seq;       /* last publication; never goes back */
+    uint64_t seen_rsp;      /* last response number that answered nothing */
+    uint64_t published;     /* NOW() */
+    uint32_t reason;        /* of the request in the slot */
+    union {
+        struct vmev2_ctrlreg ctrlreg;
+        struct vmev2_mem_access mem_access;
+    } about;                /* what its answer's handlers need to know */
+    bool outstanding;       /* the slot holds a request without an answer */
+    bool rsp_ready;         /* rsp waits for the resume path */
+    bool paused;            /* we hold one vm_event pause */
+    unsigned int stash_head, stash_nr;
+    struct vm_event_stash_entry *stash;  /* VM_EVENT_STASH entries */
+    vm_event_response_t rsp;
+
+    /* Counters since create; vmev2_vcpu_info has their meaning. */
+    uint64_t seq;           /* written by the vCPU itself, as produced, lost */
+    uint64_t produced;
+    uint64_t lost;
+    uint64_t raised;
+    uint64_t answered;
+    uint64_t released;
+    uint64_t cancelled;
+    uint64_t stale;
+    uint64_t bad;
+
+    struct vm_event_ring *ring;  /* where its asynchronous records go */
+    struct vm_event_ring own;    /* with split rings */
+    uint8_t rec[VMEV2_REC_MAX] __aligned(8);  /* being built; the vCPU's own */
+};
+
+struct vm_event_channel {
+    struct domain *d;
+    spinlock_t lock;
+    struct tasklet death;   /* looks whether the agent has gone */
+
+    /* Under d->vm_event_lock, and the domain paused where producers look. */
+    uint64_t generation;
+    bool live;              /* created and not detached */
+    bool dead;              /* teardown has begun; under ch->lock as well */
+    domid_t agent;
+    uint32_t features;
+    unsigned int nr_rings;
+    uint32_t ring_bytes;
+    uint8_t on_death, on_deadline;
+    uint32_t deadline_ms, deadline_flags;
+    s_time_t created;
+    uint64_t released_before;
+    uint64_t expired;
+
+    /* Under ch->lock. */
+    evtchn_port_t port;     /* 0: none */
+    evtchn_port_t agent_port;
+    bool bound;
+    bool ever_bound;        /* since create or attach */
+
+    struct vm_event_area area[VMEV2_RES_KINDS];
+    struct vmev2_ctrl *ctrl;
+    uint8_t *pending;       /* shared, written only, as is all of these */
+    struct vmev2_vcpu_line *vcpu_line;
+    struct vmev2_ring_line *ring_line;
+    unsigned long *outstanding;  /* vCPUs with a request in their slot */
+    struct vm_event_ring ring;   /* when it is shared */
+    uint8_t regs[VMEV2_REASONS]; /* VMEV2_REGS_* per reason */
+};
+
+/* ---- accessors: the barriers of public/vm_event_v2.h ---- */
+
+static inline uint64_t vm_event_load(const uint64_t *p)
+{
+    return read_atomic(p);
+}
+
+/* S5 and R4.  On arm64 smp_rmb() is dmb ishld: earlier loads before later
+ * loads and stores. */
+static inline uint64_t vm_event_load_acquire(const uint64_t *p)
+{
+    uint64_t val = read_atomic(p);
+
+    smp_rmb();
+
+    return val;
+}
+
+/* S1 and R1. */
+static inline void vm_event_store_release(uint64_t *p, uint64_t val)
+{
+    smp_wmb();
+    write_atomic(p, val);
+}
+
+/* Words that are only reported. */
+static inline void vm_event_store(uint64_t *p, uint64_t val)
+{
+    write_atomic(p, val);
+}
+
+static inline struct vm_event_channel *vm_event_channel(const struct domain *d)
+{
+    return read_atomic(&d->vm_event);
+}
+
+static inline struct vmev2_slot *vm_event_slot(const struct vm_event_channel *ch,
+                                               unsigned int vcpu)
+{
+    return (struct vmev2_slot *)(ch->area[VMEV2_RES_SLOTS].va +
+                                 vcpu * VMEV2_SLOT_SIZE);
+}
+
+/* core.c */
+int vm_event_lock(struct domain *d);
+void vm_event_unlock(struct domain *d);
+int vm_event_alloc_vcpus(struct domain *d, bool stash);
+bool vm_event_legacy_active(const struct domain *d);
+
+/* legacy.c */
+#ifdef CONFIG_VM_EVENT_LEGACY
+int vm_event_legacy_traps(struct vcpu *v, bool sync, vm_event_request_t *req);
+int vm_event_legacy_domctl(struct domain *d, struct xen_domctl_vm_event_op *vec);
+void vm_event_legacy_vcpu_reset(struct vcpu *v);
+void vm_event_legacy_free(struct domain *d);
+#endif
+
+/* channel.c */
+int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op);
+int vm_event_channel_attach(struct domain *d, uint32_t flags,
+                            struct vmev2_op_create *op);
+int vm_event_channel_destroy(struct domain *d, uint64_t generation);
+uint32_t vm_event_channel_state(const struct vm_event_channel *ch);
+void vm_event_notify(struct vm_event_channel *ch);
+uint32_t vm_event_ring_limit(void);
+void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released);
+
+void vm_event_channel_init_tasklet(struct vm_event_channel *ch);
+
+/* area.c */
+int vm_event_area_grow(struct domain *d, struct vm_event_channel *ch,
+                       struct vm_event_area *area, unsigned int nr);
+int vm_event_area_map(struct vm_event_area *area, unsigned int nr);
+int vm_event_area_free(struct domain *d, struct vm_event_channel *ch,
+                       struct vm_event_area *area);
+
+/* slot.c */
+int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
+                        const struct vmev2_rec *rec);
+void vm_event_slots_visit(struct domain *d);
+void cf_check vm_event_notification(struct vcpu *v, unsigned int port);
+
+/* ring.c */
+void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size,
+                        struct vmev2_ring_line *line,
+                        const struct vmev2_user_line *user, bool shared);
+void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
+                       const struct vmev2_rec *rec);
+
+/* validate.c */
+struct vm_event_rules {
+    uint32_t reason;
+    uint32_t flags;         /* VMEV2_RSP_* that can be applied here */
+    unsigned int views;     /* altp2m views */
+};
+uint32_t vm_event_validate(const struct vmev2_rsp *rsp,
+                           const struct vm_event_rules *rules);
+
+/* record.c */
+unsigned int vm_event_record(struct vmev2_rec *rec, struct vcpu *v, bool sync,
+                             uint64_t seq, unsigned int regs,
+                             const vm_event_request_t *req);
+
+#endif /* VM_EVENT_PRIVATE_H */
