@@ -193,6 +193,26 @@ int vmiring_subscribe(vmiring *h, const struct vmiring_subscription *s);
  */
 int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
 
+/*
+ * What the guest may do with the pages [first_gfn, first_gfn + nr) before a
+ * MEM_ACCESS event is raised; the numbers are Xen's.  RX2RW: a write makes it
+ * RW.  N2RWX: any access makes it RWX, with an asynchronous event.
+ * first_gfn = ~0: the default of pages that are added later.
+ * EINVAL, EOPNOTSUPP this CPU or domain cannot, EFAULT no such page.
+ */
+#define VMIRING_ACCESS_N      0
+#define VMIRING_ACCESS_R      1
+#define VMIRING_ACCESS_W      2
+#define VMIRING_ACCESS_RW     3
+#define VMIRING_ACCESS_X      4
+#define VMIRING_ACCESS_RX     5
+#define VMIRING_ACCESS_WX     6
+#define VMIRING_ACCESS_RWX    7
+#define VMIRING_ACCESS_RX2RW  8
+#define VMIRING_ACCESS_N2RWX  9
+int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr, uint32_t access);
+int vmiring_get_access(vmiring *h, uint64_t gfn, uint32_t *access);
+
 /* ---- receiving ---- */
 
 #define VMIRING_EV_SYNC     (1U << 0)  /* waits for vmiring_respond() */
@@ -388,18 +408,25 @@ int vmiring_force_release(const vmiring_options *opts);
 /* ---- guest memory ---- */
 
 /*
- * Reads guest-physical memory.  Returns the bytes read, which may be fewer
- * than size when a page is not there; then *bad (if not NULL) is the first
- * address that could not be read.  -1 if none could.
+ * Read and write guest-physical memory.  Return the bytes done, which may be
+ * fewer than size when a page is not there; then *bad (if not NULL) is the
+ * first address that could not be accessed.  -1 if none could: EFAULT no
+ * memory there, EINVAL size is 0.
  */
 int64_t vmiring_read_phys(vmiring *h, uint64_t gpa, void *buf, size_t size, uint64_t *bad);
+int64_t vmiring_write_phys(vmiring *h, uint64_t gpa, const void *buf, size_t size, uint64_t *bad);
 
 /*
- * Reads at a virtual address, translated with the paging mode and CR3 of ev
- * (needs at least VMIRING_REGS_CORE, else ENODATA).  Result as above.
+ * The same at a linear address (in 16- and 32-bit code add the segment's
+ * base), translated with the paging mode and CR3 of ev, which needs at least
+ * VMIRING_REGS_CORE of x86 (else ENODATA).  EFAULT: not mapped.  Permissions
+ * in the tables are not looked at, accessed and dirty bits not set.
  */
 int64_t vmiring_read_virt(vmiring *h, const struct vmiring_event *ev, uint64_t va,
                           void *buf, size_t size, uint64_t *bad);
+int64_t vmiring_write_virt(vmiring *h, const struct vmiring_event *ev, uint64_t va,
+                           const void *buf, size_t size, uint64_t *bad);
+int vmiring_translate(vmiring *h, const struct vmiring_event *ev, uint64_t va, uint64_t *gpa);
 
 const char *vmiring_reason_name(uint32_t reason);
 

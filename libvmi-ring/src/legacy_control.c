@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Subscriptions and page access under the legacy ABI. */
+#include <errno.h>
+#include <string.h>
+
+#include "legacy.h"
+#include "legacy_monitor.h"
+
+struct kind {
+    int16_t event;          /* XEN_DOMCTL_MONITOR_EVENT_*, or below */
+    bool async;             /* can be asynchronous */
+};
+
+#define NO_EVENT   (-1)     /* cannot be subscribed to */
+#define NO_CONTROL (-2)     /* comes without a subscription */
+
+static struct kind kind_of(uint32_t reason)
+{
+    switch ( reason )
+    {
+    case VMIRING_WRITE_CTRLREG:
+        return (struct kind){ MONITOR_WRITE_CTRLREG, true };
+
+    case VMIRING_GUEST_REQUEST:
+        return (struct kind){ MONITOR_GUEST_REQUEST, true };
+
+    case VMIRING_DEBUG_EXCEPTION:
+        return (struct kind){ MONITOR_DEBUG_EXCEPTION, true };
+
+    case VMIRING_VMEXIT:
+        return (struct kind){ MONITOR_VMEXIT, true };
+
+    case VMIRING_MOV_TO_MSR:
+        return (struct kind){ MONITOR_MOV_TO_MSR, false };
+
+    case VMIRING_SINGLESTEP:
+        return (struct kind){ MONITOR_SINGLESTEP, false };
+
+    case VMIRING_SOFTWARE_BREAKPOINT:
+        return (struct kind){ MONITOR_SOFTWARE_BREAKPOINT, false };
+
+    case VMIRING_CPUID:
+        return (struct kind){ MONITOR_CPUID, false };
+
+    case VMIRING_PRIVILEGED_CALL:
+        return (struct kind){ MONITOR_PRIVILEGED_CALL, false };
+
+    case VMIRING_DESCRIPTOR_ACCESS:
+        return (struct kind){ MONITOR_DESC_ACCESS, false };
+
+    case VMIRING_EMUL_UNIMPLEMENTED:
+        return (struct kind){ MONITOR_EMUL_UNIMPLEMENTED, false };
+
+    case VMIRING_MEM_ACCESS:
+    case VMIRING_INTERRUPT:
+        return (struct kind){ NO_CONTROL, false };
+
+    default:
+        return (struct kind){ NO_EVENT, false };
+    }
+}
+
+/*
+ * DENY of a CR or MSR write acts only if Xen holds the write back until the
+ * answer, which it does when told so.  There is no way to take that back, and
+ * an asynchronous subscriber must not have it: its guest would run on with
+ * the old value.
+ */
+static void defer_writes(vmiring *h, const struct vmiring_subscription *s)
+{
+    struct legacy *l = h->legacy;
+
+    if ( l->writes_deferred || !s->sync ||
+         (s->reason != VMIRING_WRITE_CTRLREG && s->reason != VMIRING_MOV_TO_MSR) )
+        return;
+
+    l->writes_deferred = !l->host->ops->defer_writes(l->host, h->domid);
+    if ( !l->writes_deferred )
+        h->rsp_flags &= ~VMIRING_RSP_DENY;
+}
+
+int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
+                   bool enable)
+{
+    struct legacy_host *lh = h->legacy->host;
+    struct kind kind = kind_of(s->reason);
+    const struct legacy_monitor m = {
+        .event = kind.event,
+        .enable = enable,
+        .sync = s->sync,
+        .onchangeonly = s->onchangeonly,
+        .userspace = s->userspace,
+        .index = s->index,
+        .msr = s->msr,
+        .mask = s->mask,
+    };
+    const char *name = vmiring_reason_name(s->reason);
+
+    if ( kind.event == NO_EVENT )
+        return fail(&h->msg, EOPNOTSUPP, "%s: the legacy ABI has no such "
+                    "event", name);
+    if ( !s->sync && !kind.async )
+        return fail(&h->msg, EOPNOTSUPP, "%s: is only synchronous under the "
+                    "legacy ABI", name);
+    if ( kind.event == NO_CONTROL )
+        return 0;
+
+    if ( enable )
+        defer_writes(h, s);
+    if ( !lh->ops->monitor(lh, h->domid, &m) )
+        return 0;
+
+    switch ( errno )
+    {
+    case EEXIST:
+        return fail(&h->msg, enable ? EEXIST : ENOENT, "%s: %s", name,
+                    enable ? "is subscribed to already"
+                           : "was not subscribed to");
+
+    case EOPNOTSUPP:
+    case EINVAL:
+    case ENOSYS:
+        return fail(&h->msg, EOPNOTSUPP, "%s: this CPU or domain cannot raise "
+                    "it", name);
+
+    case ESRCH:
+        return fail(&h->msg, ENODEV, "%s: domain %u is gone", name, h->domid);
+
+    default:
+        return fail(&h->msg, errno, "%s: %s", name, strerror(errno));
+    }
+}
+
+int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
+{
+    struct legacy_host *lh = h->legacy->host;
+
+    if ( !lh->ops->set_access(lh, h->domid, first, nr, access) )
+        return 0;
+
+    return fail(&h->msg, errno, "set_access: %s", strerror(errno));
+}
+
+int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
+{
+    struct legacy_host *lh = h->legacy->host;
+
+    if ( !lh->ops->get_access(lh, h->domid, gfn, access) )
+        return 0;
+
+    return fail(&h->msg, errno, "get_access: %s", strerror(errno));
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only way this library touches memory that Xen shares with it.
+ *
+ * Each accessor reads or writes a word exactly once and carries the barrier
+ * that the protocol asks for; the letters are those of the tables in
+ * vm_event_v2.h (v2) and of the one below (legacy).
+ *
+ *   legacy ring word  writer  order
+ *   request           Xen     before req_prod                        (L0)
+ *   req_prod          Xen     release store; pairs with L2           (L1)
+ *   request read      us      acquire load of req_prod, then copy    (L2)
+ *   response          us      before rsp_prod                        (L3)
+ *   rsp_prod          us      release store; Xen reads it, then the
+ *                             response: pairs with its read barrier  (L4)
+ *   req_event         us      store, FULL barrier, load req_prod: or
+ *                             a request put between is not notified  (L5)
+ */
+#ifndef VMIRING_SHM_H
+#define VMIRING_SHM_H
+
+#include <stdint.h>
+
+/* A word of which any recent value will do: counters, states, pending bytes. */
+static inline uint32_t shm_read32(const uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t shm_read64(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint8_t shm_read8(const uint8_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline void shm_write32(uint32_t *p, uint32_t value)
+{
+    __atomic_store_n(p, value, __ATOMIC_RELAXED);
+}
+
+/*
+ * S2, R2, L2: without it the record behind the index could be read before the
+ * index is, and be the one that stood there earlier.
+ */
+static inline uint64_t shm_acquire64(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t shm_acquire32(const uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * S4, R3, L4: without it Xen could see the index before the response (S3, L3),
+ * or reuse ring space that is still being read (R3).
+ */
+static inline void shm_release64(uint64_t *p, uint64_t value)
+{
+    __atomic_store_n(p, value, __ATOMIC_RELEASE);
+}
+
+static inline void shm_release32(uint32_t *p, uint32_t value)
+{
+    __atomic_store_n(p, value, __ATOMIC_RELEASE);
+}
+
+/*
+ * R5, L5: between the store of our index and the load of Xen's.  Acquire and
+ * release do not order a store before a later load: both sides could miss the
+ * other's step, and the agent would sleep on a ring that is not empty.
+ */
+static inline void shm_wakeup_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
+ * Orders loads of a copy before a later look at the words that say whether the
+ * copy was stable.  Pairs with the barrier that Xen has between withdrawing a
+ * request (pending byte to 0) and writing the next one into the slot.
+ */
+static inline void shm_copy_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+#endif /* VMIRING_SHM_H */

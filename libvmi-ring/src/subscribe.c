@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Subscriptions: checked and remembered here, made by the engine. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+static int bad(vmiring *h, const char *field, uint64_t value, const char *what)
+{
+    return fail(&h->msg, EINVAL, "subscription.%s: is %llu, %s", field,
+                (unsigned long long)value, what);
+}
+
+/* A field that only some kinds of events have is 0 for the others. */
+static int check_options(vmiring *h, const struct vmiring_subscription *s)
+{
+    const bool cr = s->reason == VMIRING_WRITE_CTRLREG;
+    const bool msr = s->reason == VMIRING_MOV_TO_MSR;
+
+    if ( s->onchangeonly > (cr || msr) )
+        return bad(h, "onchangeonly", s->onchangeonly, "should be 0, or 1 for "
+                   "WRITE_CTRLREG and MOV_TO_MSR");
+    if ( s->userspace > (s->reason == VMIRING_GUEST_REQUEST) )
+        return bad(h, "userspace", s->userspace, "should be 0, or 1 for "
+                   "GUEST_REQUEST");
+    if ( s->index > (cr ? VMIRING_XCR0 : 0) )
+        return bad(h, "index", s->index, "should be VMIRING_CR* for "
+                   "WRITE_CTRLREG, else 0");
+    if ( s->msr && !msr )
+        return bad(h, "msr", s->msr, "should be 0 but for MOV_TO_MSR");
+    if ( s->mask && !cr )
+        return bad(h, "mask", s->mask, "should be 0 but for WRITE_CTRLREG");
+
+    return 0;
+}
+
+static int check(vmiring *h, struct vmiring_subscription *out,
+                 const struct vmiring_subscription *in)
+{
+    if ( copy_in(&h->msg, "subscription", out, sizeof(*out), in,
+                 offsetof(struct vmiring_subscription, index)) )
+        return -1;
+
+    if ( !out->reason || out->reason >= VMEV2_REASONS )
+        return bad(h, "reason", out->reason, "which nothing raises");
+    if ( out->sync > 1 )
+        return bad(h, "sync", out->sync, "should be 0 or 1");
+    if ( out->regs > VMIRING_REGS_ALL )
+        return bad(h, "regs", out->regs, "should be VMIRING_REGS_*");
+
+    return check_options(h, out);
+}
+
+/* Two subscriptions that Xen sees as one. */
+static bool same(const struct vmiring_subscription *a,
+                 const struct vmiring_subscription *b)
+{
+    return a->reason == b->reason && a->index == b->index && a->msr == b->msr;
+}
+
+int vmiring_subscribe(vmiring *h, const struct vmiring_subscription *s)
+{
+    struct vmiring_subscription sub;
+    struct vmiring_subscription *more;
+
+    if ( usable(h) || check(h, &sub, s) || h->engine->check(h) )
+        return -1;
+
+    more = realloc(h->subs, (h->nr_subs + 1) * sizeof(*more));
+    if ( !more )
+        return fail(&h->msg, ENOMEM, "no memory");
+    h->subs = more;
+
+    if ( h->engine->monitor(h, &sub, true) )
+        return -1;
+
+    h->subs[h->nr_subs++] = sub;
+
+    return 0;
+}
+
+int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s)
+{
+    struct vmiring_subscription sub;
+    size_t i;
+
+    if ( usable(h) || check(h, &sub, s) || h->engine->check(h) ||
+         h->engine->monitor(h, &sub, false) )
+        return -1;
+
+    for ( i = 0; i < h->nr_subs; i++ )
+        if ( same(&h->subs[i], &sub) )
+        {
+            h->subs[i] = h->subs[--h->nr_subs];
+            break;
+        }
+
+    return 0;
+}
+
+int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr,
+                       uint32_t access)
+{
+    if ( usable(h) || h->engine->check(h) )
+        return -1;
+    if ( access > VMIRING_ACCESS_N2RWX )
+        return fail(&h->msg, EINVAL, "set_access: access is %u, should be "
+                    "VMIRING_ACCESS_*", access);
+
+    return h->engine->set_access(h, first_gfn, nr, access);
+}
+
+int vmiring_get_access(vmiring *h, uint64_t gfn, uint32_t *access)
+{
+    uint8_t value;
+
+    if ( usable(h) || h->engine->check(h) ||
+         h->engine->get_access(h, gfn, &value) )
+        return -1;
+
+    *access = value;
+
+    return 0;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The v2 ABI's data path: slots and rings in, answers out.
+ *
+ * Order.  A vCPU's asynchronous records with a lower sequence number come
+ * before its sync request.  Xen published them before req_seq (S1), so after
+ * the acquire load of req_seq (S2) a load of prod covers them all: the request
+ * waits until the ring was handed out up to that position, no further.
+ *
+ * Loss.  A gap in a vCPU's sequence is a loss, or a sync request that policy
+ * ended before we saw it.  Xen's lost counter tells them apart: it was brought
+ * up to date before the record behind the gap was published, so at most that
+ * many of the gap are losses that were not reported yet.  Losses with nothing
+ * behind them are found by the same counter when the ring is empty.  So the
+ * reported total never passes Xen's, and meets it whenever the ring is empty.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "v2.h"
+
+/* ---- looking for work ---- */
+
+static void enqueue(struct v2 *v2, uint32_t vcpu, uint64_t req)
+{
+    struct v2_vcpu *v = &v2->vcpus[vcpu];
+
+    /* Policy may have ended the request that we saw, and another stand there. */
+    if ( v->queued && v->seen == req )
+        return;
+
+    v->seen = req;
+    v->unplaced = true;
+    if ( v->queued )
+        return;
+
+    v->queued = true;
+    v2->queue[(v2->queue_head + v2->queue_len) % v2->nr_vcpus] = vcpu;
+    v2->queue_len++;
+}
+
+static void dequeue(struct v2 *v2)
+{
+    v2->vcpus[v2->queue[v2->queue_head]].queued = false;
+    v2->queue_head = (v2->queue_head + 1) % v2->nr_vcpus;
+    v2->queue_len--;
+}
+
+/* Eight vCPUs' pending bytes. */
+static void collect_slots(struct v2 *v2, uint32_t first)
+{
+    uint64_t bytes =
+        shm_read64((const uint64_t *)(const void *)(v2->pending + first));
+    uint32_t vcpu;
+
+    for ( vcpu = first; bytes && vcpu < v2->nr_vcpus; vcpu++, bytes >>= 8 )
+    {
+        uint64_t req;
+
+        if ( !(bytes & 0xff) )
+            continue;
+
+        /* S2.  The load of prod in v2_collect() comes after it. */
+        req = shm_acquire64(&v2_slot(v2, vcpu)->req_seq);
+
+        /* rsp_seq: a predecessor's answer that Xen has yet to take. */
+        if ( req != v2->vcpus[vcpu].taken &&
+             req != shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
+            enqueue(v2, vcpu, req);
+    }
+}
+
+int v2_collect(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_vcpus; i += 8 )
+        collect_slots(v2, i);
+
+    v2->stable = true;
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        struct v2_ring *ring = &v2->rings[i];
+
+        ring->limit = shm_acquire64(&ring->line->prod);  /* R2 */
+        if ( ring->limit - ring->cons > v2->ring_bytes )
+            return fail(&h->msg, EBADMSG, "ring %u: prod is %#llx, which is "
+                        "not within %u bytes of cons %#llx", i,
+                        (unsigned long long)ring->limit, v2->ring_bytes,
+                        (unsigned long long)ring->cons);
+        if ( ring->limit != ring->cons )
+            v2->stable = false;
+    }
+
+    for ( i = 0; i < v2->queue_len; i++ )
+    {
+        uint32_t vcpu = v2->queue[(v2->queue_head + i) % v2->nr_vcpus];
+        struct v2_vcpu *v = &v2->vcpus[vcpu];
+
+        if ( v->unplaced )
+            v->wait_pos = v2->rings[v2_ring_of(v2, vcpu)].limit;
+        v->unplaced = false;
+    }
+
+    return 0;
+}
+
+/* ---- losses ---- */
+
+static void tell_lost(vmiring *h, struct event *e, uint32_t vcpu,
+                      uint64_t count, uint64_t last)
+{
+    struct v2 *v2 = h->v2;
+
+    event_lost(e, vcpu, count, last);
+    v2->vcpus[vcpu].lost_told += count;
+    v2->rings[v2_ring_of(v2, vcpu)].lost_told += count;
+    h->stats.lost += count;
+}
+
+/* Xen's count of a vCPU's losses that were not reported yet. */
+static uint64_t lost_untold(const struct v2 *v2, uint32_t vcpu)
+{
+    uint64_t lost = shm_read64(&v2->lines[vcpu].lost);
+    uint64_t told = v2->vcpus[vcpu].lost_told;
+
+    return lost > told ? lost - told : 0;
+}
+
+/*
+ * Whether losses stand between what this vCPU gave us last and the record with
+ * sequence number seq; if so, e becomes the report, and next time there are
+ * none.
+ */
+static bool gap_before(vmiring *h, struct event *e, uint32_t vcpu,
+                       uint64_t seq)
+{
+    struct v2_vcpu *v = &h->v2->vcpus[vcpu];
+    uint64_t missing = seq > v->next_seq ? seq - v->next_seq : 0;
+    uint64_t lost = missing ? lost_untold(h->v2, vcpu) : 0;
+
+    if ( lost > missing )
+        lost = missing;
+
+    /* A request that is published again has an old sequence number. */
+    if ( seq >= v->next_seq )
+        v->next_seq = seq;
+    if ( !lost )
+        return false;
+
+    tell_lost(h, e, vcpu, lost, seq - 1);
+
+    return true;
+}
+
+static void seq_seen(struct v2 *v2, uint32_t vcpu, uint64_t seq)
+{
+    if ( seq >= v2->vcpus[vcpu].next_seq )
+        v2->vcpus[vcpu].next_seq = seq + 1;
+}
+
+/* Losses with nothing behind them, when the rings are empty. */
+static int next_trailing(vmiring *h, struct event *e)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+    uint32_t vcpu;
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        const struct v2_ring *ring = &v2->rings[i];
+        uint32_t end = v2->nr_rings == 1 ? v2->nr_vcpus : i + 1;
+
+        if ( shm_read64(&ring->line->lost) == ring->lost_told )
+            continue;
+
+        for ( vcpu = v2->nr_rings == 1 ? 0 : i; vcpu < end; vcpu++ )
+        {
+            uint64_t lost = lost_untold(v2, vcpu);
+            uint64_t last;
+
+            if ( !lost )
+                continue;
+
+            last = shm_read64(&v2->lines[vcpu].lost_seq);
+            tell_lost(h, e, vcpu, lost, last);
+            seq_seen(v2, vcpu, last);
+
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+/* ---- rings ---- */
+
+static int take_record(vmiring *h, struct event *e, struct v2_ring *ring)
+{
+    struct v2 *v2 = h->v2;
+    const void *from = ring->bytes + (ring->cons & (v2->ring_bytes - 1));
+    const char *bad = event_from_rec(e, from, ring->limit - ring->cons,
+                                     v2->nr_vcpus, h->arm64);
+
+    if ( !bad && v2->nr_rings > 1 &&
+         &v2->rings[v2_ring_of(v2, e->rec.vcpu)] != ring )
+        bad = "vcpu";
+    if ( !bad && (e->rec.flags & VMEV2_REC_SYNC) )
+        bad = "flags";
+    if ( bad )
+        return fail(&h->msg, EBADMSG, "ring %td: the record at %#llx has a "
+                    "bad %s", ring - v2->rings,
+                    (unsigned long long)ring->cons, bad);
+
+    if ( gap_before(h, e, e->rec.vcpu, e->rec.seq) )
+        return 1;
+
+    seq_seen(v2, e->rec.vcpu, e->rec.seq);
+    ring->cons += e->rec.size;
+
+    return 1;
+}
+
+/* The ring that the oldest request waits for; else they take turns. */
+static struct v2_ring *pick_ring(struct v2 *v2)
+{
+    uint32_t i;
+
+    if ( v2->queue_len )
+        return &v2->rings[v2_ring_of(v2, v2->queue[v2->queue_head])];
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        struct v2_ring *ring =
+            &v2->rings[(v2->ring_turn + i) % v2->nr_rings];
+
+        if ( ring->cons != ring->limit )
+        {
+            v2->ring_turn = (v2->ring_turn + i + 1) % v2->nr_rings;
+            return ring;
+        }
+    }
+
+    return NULL;
+}
+
+/* ---- slots ---- */
+
+static const char withdrawn[] = "withdrawn request";
+
+/*
+ * Copies the request out.  Policy may end a request and the vCPU raise another
+ * while we read.  Xen withdraws the pending byte before it writes the record,
+ * and sets it again after req_seq; so a copy is whole if afterwards the byte is
+ * set and req_seq is what it was.
+ */
+static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
+                             uint64_t *req)
+{
+    struct v2 *v2 = h->v2;
+    const struct vmev2_slot *slot = v2_slot(v2, vcpu);
+    uint32_t error;
+    const char *bad;
+
+    *req = shm_acquire64(&slot->req_seq);  /* S2 */
+    error = shm_read32(&slot->error);
+    memcpy(e->body, &slot->rec, h->body_size);
+    shm_copy_fence();
+    if ( !shm_read8(&v2->pending[vcpu]) ||
+         shm_acquire64(&slot->req_seq) != *req ||
+         *req != v2->vcpus[vcpu].seen )
+        return withdrawn;
+
+    bad = event_from_rec(e, e->body, h->body_size, v2->nr_vcpus, h->arm64);
+    if ( !bad && e->rec.vcpu != vcpu )
+        bad = "vcpu";
+    if ( !bad && !(e->rec.flags & VMEV2_REC_SYNC) )
+        bad = "flags";
+    e->error = error;
+    e->handle = *req;
+
+    return bad;
+}
+
+/*
+ * The request at the head of the queue: 1 handed out, 0 it is gone, -1 its
+ * record is bad.
+ */
+static int take_slot(vmiring *h, struct event *e)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t vcpu = v2->queue[v2->queue_head];
+    struct v2_vcpu *v = &v2->vcpus[vcpu];
+    uint64_t req;
+    const char *bad = copy_slot(h, e, vcpu, &req);
+
+    if ( bad == withdrawn )
+    {
+        /* If another stands there by now, the next look finds it. */
+        dequeue(v2);
+        return 0;
+    }
+    if ( bad )
+        return fail(&h->msg, EBADMSG, "slot %u: the request has a bad %s",
+                    vcpu, bad);
+
+    if ( gap_before(h, e, vcpu, e->rec.seq) )
+        return 1;
+
+    dequeue(v2);
+    seq_seen(v2, vcpu, e->rec.seq);
+    v->taken = req;
+    if ( e->error )
+        h->stats.refused++;
+
+    return 1;
+}
+
+/* ---- next ---- */
+
+static int next_domain(vmiring *h, struct event *e)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t domain = shm_acquire32(&v2->ctrl->domain);
+
+    if ( domain == v2->domain_told || domain > VMEV2_DOMAIN_DYING )
+        return 0;
+
+    v2->domain_told = domain;
+    event_domain(e, domain, shm_read32(&v2->ctrl->shutdown_code));
+
+    return 1;
+}
+
+static int v2_next(vmiring *h, struct event *e)
+{
+    struct v2 *v2 = h->v2;
+    struct v2_ring *ring;
+
+    while ( v2->queue_len )
+    {
+        uint32_t vcpu = v2->queue[v2->queue_head];
+        int rc;
+
+        ring = &v2->rings[v2_ring_of(v2, vcpu)];
+        if ( (int64_t)(ring->cons - v2->vcpus[vcpu].wait_pos) < 0 )
+            break;
+
+        rc = take_slot(h, e);
+        if ( rc )
+            return rc;
+    }
+
+    ring = pick_ring(v2);
+    if ( ring )
+        return take_record(h, e, ring);
+
+    /*
+     * Rings that were empty when we looked, before we look at the counters:
+     * what is lost then has no record in front of it that we did not hand out.
+     */
+    if ( v2->stable && next_trailing(h, e) )
+        return 1;
+
+    return next_domain(h, e);
+}
+
+static bool v2_settle(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    bool more = v2->queue_len;
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        struct v2_ring *ring = &v2->rings[i];
+
+        if ( ring->published == ring->cons )
+            continue;
+
+        ring->published = ring->cons;
+        shm_release64(&ring->user->cons, ring->cons);  /* R3 */
+    }
+
+    shm_wakeup_fence();  /* R5 */
+
+    /* Losses behind the last record make no notification of their own. */
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        const struct v2_ring *ring = &v2->rings[i];
+
+        if ( shm_read64(&ring->line->prod) != ring->cons ||
+             shm_read64(&ring->line->lost) != ring->lost_told )
+            more = true;
+    }
+
+    return more;
+}
+
+/* ---- answers ---- */
+
+/* Writes the answer to the request that stands in the slot. */
+void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp)
+{
+    static const struct vmiring_response go_on;
+    struct vmev2_rsp *out = v2_rsp(h->v2, vcpu);
+    struct v2_vcpu *v = &h->v2->vcpus[vcpu];
+
+    if ( !rsp )
+        rsp = &go_on;
+
+    /* S3.  All of the first line: a predecessor may have left anything. */
+    out->flags = rsp->flags;
+    out->altp2m_idx = rsp->altp2m_view;
+    out->fast_p2midx = rsp->fast_view;
+    out->emul_size = rsp->emul_size;
+    out->pad0 = 0;
+    memset(out->pad1, 0, sizeof(out->pad1));
+    if ( rsp->flags & VMEV2_RSP_SET_REGISTERS )
+        memcpy(out->regs.word, rsp->regs, sizeof(out->regs.word));
+    if ( rsp->flags & (VMEV2_RSP_SET_EMUL_READ_DATA |
+                       VMEV2_RSP_SET_EMUL_INSN_DATA) )
+        memcpy(out->emul, rsp->emul, sizeof(out->emul));
+
+    shm_release64(&out->rsp_seq, v->taken);  /* S4 */
+    v->answered = v->taken;
+    h->kick_due = true;
+}
+
+static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
+                      const struct vmiring_response *rsp)
+{
+    struct v2 *v2 = h->v2;
+    struct v2_vcpu *v = &v2->vcpus[vcpu];
+
+    if ( handle == v->answered )
+        return fail(&h->msg, EALREADY, "vCPU %u's request was answered before",
+                    vcpu);
+
+    /* Only what we handed out; and Xen takes the byte back at the end. */
+    if ( handle != v->taken || !shm_read8(&v2->pending[vcpu]) )
+        return fail(&h->msg, ECANCELED, "vCPU %u's request was ended by policy "
+                    "or reset before it was answered", vcpu);
+
+    v2_answer(h, vcpu, rsp);
+
+    return 0;
+}
+
+int v2_kick(vmiring *h)
+{
+    return h->host->ops->notify(h->host, h->local_port);
+}
+
+const struct engine_ops v2_engine = {
+    .abi = VMIRING_ABI_V2,
+    .check = v2_check,
+    .collect = v2_collect,
+    .next = v2_next,
+    .settle = v2_settle,
+    .respond = v2_respond,
+    .kick = v2_kick,
+    .monitor = v2_monitor,
+    .set_access = v2_set_access,
+    .get_access = v2_get_access,
+    .leave = v2_leave,
+    .close = v2_close,
+};

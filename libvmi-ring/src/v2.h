@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* State of the v2 engine, shared by v2.c, v2_open.c and v2_control.c. */
+#ifndef VMIRING_V2_H
+#define VMIRING_V2_H
+
+#include "private.h"
+
+struct v2_ring {
+    const uint8_t *bytes;   /* the ring, mapped twice in a row */
+    const struct vmev2_ring_line *line;
+    struct vmev2_user_line *user;
+    uint64_t cons;          /* the next record to hand out */
+    uint64_t limit;         /* prod when we last looked */
+    uint64_t published;     /* what user->cons says */
+    uint64_t lost_told;     /* sum of its vCPUs' lost_told */
+};
+
+struct v2_vcpu {
+    uint64_t next_seq;      /* expected; 0: not known yet */
+    uint64_t lost_told;     /* of Xen's lost counter: reported, or not ours */
+    uint64_t taken;         /* req_seq of the request handed out last */
+    uint64_t answered;      /* req_seq of the request answered last */
+    uint64_t seen;          /* queued: req_seq that we saw */
+    uint64_t wait_pos;      /* ... ring position to reach before hand-out */
+    bool queued;            /* in v2.queue */
+    bool unplaced;          /* ... and wait_pos is yet to be set */
+};
+
+struct v2 {
+    uint64_t generation;
+
+    /* Copies, checked once; the shared ones are not looked at again. */
+    uint32_t nr_vcpus;
+    uint32_t nr_rings;
+    uint32_t ring_bytes;
+    uint32_t slot_size;
+    uint32_t slot_rsp;
+    uint32_t frames[VMEV2_RES_KINDS];
+
+    const struct vmev2_ctrl *ctrl;
+    const uint8_t *pending;         /* one byte per vCPU */
+    const struct vmev2_vcpu_line *lines;
+    const struct vmev2_ring_line *ring_lines;
+    uint8_t *slots;
+    struct vmev2_user_line *user;
+
+    struct v2_ring *rings;
+    struct v2_vcpu *vcpus;
+
+    /* vCPUs with a request to hand out, oldest first; each at most once. */
+    uint32_t *queue;
+    uint32_t queue_head;
+    uint32_t queue_len;
+
+    uint32_t ring_turn;     /* which ring is looked at first */
+    uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
+    bool stable;            /* rings were seen empty after the last look */
+};
+
+static inline uint32_t v2_ring_of(const struct v2 *v2, uint32_t vcpu)
+{
+    return v2->nr_rings == 1 ? 0 : vcpu;
+}
+
+static inline struct vmev2_slot *v2_slot(const struct v2 *v2, uint32_t vcpu)
+{
+    return (void *)(v2->slots + (size_t)vcpu * v2->slot_size);
+}
+
+static inline struct vmev2_rsp *v2_rsp(const struct v2 *v2, uint32_t vcpu)
+{
+    return (void *)((uint8_t *)v2_slot(v2, vcpu) + v2->slot_rsp);
+}
+
+/* v2.c */
+extern const struct engine_ops v2_engine;
+int v2_collect(vmiring *h);
+void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp);
+int v2_kick(vmiring *h);
+
+/* v2_open.c */
+void v2_free(vmiring *h, bool child);
+
+/* v2_control.c */
+void v2_op_init(struct vmev2_op *op, uint32_t cmd, uint64_t generation);
+int v2_op(struct host *host, uint32_t domid, struct vmev2_op *op, void *buf,
+          size_t size);
+int v2_check(vmiring *h);
+int v2_fail(vmiring *h, const char *what);
+int v2_monitor(vmiring *h, const struct vmiring_subscription *s, bool enable);
+int v2_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);
+int v2_get_access(vmiring *h, uint64_t gfn, uint8_t *access);
+int v2_leave(vmiring *h);
+void v2_close(vmiring *h, bool child);
+
+#endif /* VMIRING_V2_H */
