@@ -202,6 +202,7 @@ def watch(args, command, results, log):
     selector.register(console.fd, selectors.EVENT_READ, console)
     selector.register(port.fd, selectors.EVENT_READ, port)
     trouble, deadline = None, start + args.timeout
+    lines_left = 500    # of what follows a panic: some repeat for ever
 
     while selector.get_map():
         left = deadline - time.monotonic()
@@ -220,6 +221,9 @@ def watch(args, command, results, log):
                     if text:
                         print("  %6.1f  %s" % (stamp, text), flush=True)
                     continue
+                if trouble and lines_left <= 0:
+                    continue
+                lines_left -= 1 if trouble else 0
                 log.write("%8.2f %s\n" % (stamp, line))
                 log.flush()
                 if not trouble and PANIC.search(line):

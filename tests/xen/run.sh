@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib/results.sh
 . "$here/../lib/results.sh"
 
-stock_scenarios=(stock-legacy)
+stock_scenarios=(legacy waitqueue)
 
 # boot NAME XEN TIMEOUT SCENARIO...: one boot, its results under its name.
 boot()
@@ -26,7 +26,7 @@ boot()
     done
     say "booting ($name): $*"
     "$here/boot.py" --xen "$xen" --dom0 "$dom0" --layer "$out/layer.cpio" \
-        --out "$out/$name" --timeout "$limit" "${arguments[@]}" || true
+        --out "$out/$name" --set "RIG_HYPERVISOR=${name%%-*}" --timeout "$limit" "${arguments[@]}" || true
     import_results "$results" "$name" "$out/$name/results"
 }
 

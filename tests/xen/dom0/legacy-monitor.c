@@ -9,14 +9,12 @@
  *                 int3, desc; default guest-request
  *   -c COUNT      end after COUNT events
  *   --duration S  end after S seconds (default 10)
- *   --hold S      keep answers back for the first S seconds
  *   --reply       answer guest requests and CPUID as guest/layout.h says
  *   --unpause     unpause the domain once attached
  *   --per-vcpu    one line per vCPU at the end
  *
- * Prints "attached" when events can arrive, and at the end
- * "total received=N answered=N held=N" where held is the largest number of
- * answers that were kept back at one time.
+ * Prints "attached" when events can arrive, and "total received=N answered=N"
+ * at the end. To withhold answers, stop it (kill -STOP) and let it go on again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,7 +36,6 @@
 #include "../guest/layout.h"
 
 #define MAX_VCPUS   8192
-#define MAX_HELD    8192
 #define POLL_MS     50
 #define DRAIN_S     0.3     /* nothing arrives for so long: all is drained */
 #define MSR_SYSENTER_EIP 0x176
@@ -52,13 +49,11 @@ static void *ring_page;
 
 static const char *events = "guest-request";
 static uint64_t max_events;
-static double duration = 10, hold;
+static double duration = 10;
 static bool change_registers, unpause, show_vcpus;
 
-static uint64_t received, answered, most_held;
+static uint64_t received, answered;
 static uint64_t received_by_vcpu[MAX_VCPUS], answered_by_vcpu[MAX_VCPUS];
-static vm_event_request_t held[MAX_HELD];
-static unsigned int nr_held;
 
 static double seconds_now(void)
 {
@@ -215,37 +210,21 @@ static void take_request(vm_event_request_t *req)
     received_by_vcpu[req->vcpu_id % MAX_VCPUS]++;
 }
 
-static void notify(void)
+/* Answers what is in the ring; true if there was anything. */
+static bool serve(void)
 {
-    check(xenevtchn_notify(evtchn, local_port), "xenevtchn_notify");
-}
-
-/* Takes what is in the ring; keeps it while HOLDING, else answers. */
-static bool serve(bool holding)
-{
-    bool any = false, pushed = false;
+    bool any = false;
     vm_event_request_t req;
-
-    if ( !holding )
-        for ( ; nr_held; pushed = true )
-            answer(&held[--nr_held]);
 
     while ( RING_HAS_UNCONSUMED_REQUESTS(&ring) )
     {
         take_request(&req);
-        any = true;
-        if ( holding && nr_held < MAX_HELD )
-        {
-            held[nr_held++] = req;
-            if ( nr_held > most_held )
-                most_held = nr_held;
-            continue;
-        }
         answer(&req);
-        pushed = true;
+        any = true;
     }
-    if ( pushed )
-        notify();
+    if ( any )
+        check(xenevtchn_notify(evtchn, (evtchn_port_t)local_port),
+              "xenevtchn_notify");
 
     return any;
 }
@@ -274,7 +253,7 @@ static void watch(void)
 
         if ( t >= duration || (max_events && received >= max_events) )
             return;
-        serve(t < hold);
+        serve();
         wait_for_port();
     }
 }
@@ -290,7 +269,7 @@ static void detach(void)
 
     for ( last = seconds_now(); seconds_now() - last < DRAIN_S; )
     {
-        if ( serve(false) )
+        if ( serve() )
             last = seconds_now();
         wait_for_port();
     }
@@ -310,8 +289,8 @@ static void report(void)
         if ( received_by_vcpu[v] )
             printf("vcpu %u received=%" PRIu64 " answered=%" PRIu64 "\n", v,
                    received_by_vcpu[v], answered_by_vcpu[v]);
-    printf("total received=%" PRIu64 " answered=%" PRIu64 " held=%" PRIu64 "\n",
-           received, answered, most_held);
+    printf("total received=%" PRIu64 " answered=%" PRIu64 "\n", received,
+           answered);
 }
 
 static void parse_options(int argc, char **argv)
@@ -319,7 +298,6 @@ static void parse_options(int argc, char **argv)
     static const struct option options[] = {
         { "domid", required_argument, NULL, 'd' },
         { "duration", required_argument, NULL, 't' },
-        { "hold", required_argument, NULL, 'h' },
         { "reply", no_argument, NULL, 'r' },
         { "unpause", no_argument, NULL, 'u' },
         { "per-vcpu", no_argument, NULL, 'v' },
@@ -332,7 +310,6 @@ static void parse_options(int argc, char **argv)
         {
         case 'd': domid = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 't': duration = atof(optarg); break;
-        case 'h': hold = atof(optarg); break;
         case 'r': change_registers = true; break;
         case 'u': unpause = true; break;
         case 'v': show_vcpus = true; break;

@@ -111,6 +111,37 @@ guest_destroy()
     DOMID=
 }
 
+# domain_dump: what Xen's own debug key says of the domain: its references and
+# how many of its vCPUs are paused, as "refcnt=N paused=N". A vCPU that sleeps
+# in a waitqueue holds a reference of its domain, which nothing else shows.
+domain_dump()
+{
+    xl dmesg -c >/dev/null
+    xl debug-keys q
+    # The handler prints from a softirq; its last line for a domain is on vCPUs.
+    wait_until 5 dump_is_there
+    awk -v domain="$DOMID:" '
+        /General information for domain/ { on = $NF == domain }
+        on && match($0, /refcnt=[0-9]+/) { ref = substr($0, RSTART + 7, RLENGTH - 7) }
+        on && /pause_count=[0-9]+ pause_flags/ {
+            match($0, /pause_count=[0-9]+/)
+            paused += substr($0, RSTART + 12, RLENGTH - 12) > 0
+        }
+        END { printf "refcnt=%d paused=%d\n", ref, paused }' /tmp/dump
+}
+
+dump_is_there()
+{
+    xl dmesg >/tmp/dump
+    [ "$(awk -v domain="$DOMID:" '
+        /General information for domain/ { on = $NF == domain }
+        on && /pause_flags/ { n++ } END { print n + 0 }' /tmp/dump)" -ge "$vcpus" ]
+}
+
+# refcnt_of and paused_of take apart what domain_dump printed.
+refcnt_of() { echo "$1" | sed 's/refcnt=\([0-9]*\).*/\1/'; }
+paused_of() { echo "$1" | sed 's/.*paused=\([0-9]*\).*/\1/'; }
+
 # total KEY FILE: the value of KEY in the last line that begins with "total ".
 total()
 {

@@ -6,6 +6,8 @@
  */
 #include <xen/elfnote.h>
 
+#define EFLAGS_TF (1 << 8)
+
     .section .note.Xen, "a", @note
     .align 4
     .long 4, 4, XEN_ELFNOTE_PHYS32_ENTRY    /* name size, value size, type */
@@ -16,7 +18,7 @@
     .text
     .code32
     .globl pvh_entry, secondary_entry, hypercall_page
-    .globl breakpoint_stub, unexpected_stub
+    .globl trap_stub, unexpected_stub
 
 pvh_entry:
     cld
@@ -38,12 +40,13 @@ secondary_entry:
  * The stack is aligned to its size and its lowest word holds the vCPU's
  * number: how a stub knows where it runs, without segment tricks.
  */
-breakpoint_stub:
+trap_stub:
+    andl $~EFLAGS_TF, 8(%esp)   /* one step only */
     pushal
     movl %esp, %eax
     andl $-STACK_SIZE, %eax
     pushl (%eax)
-    call count_breakpoint
+    call count_trap
     addl $4, %esp
     popal
     iretl

@@ -6,9 +6,10 @@
  *
  * Words:
  *   gr                  guest request (HVMOP_guest_request_vm_event)
- *   cr0 cr3 cr4         toggle WP, change page directory, toggle PGE
+ *   cr0 cr3 cr4         toggle WP, change page directory, toggle TSD
  *   msr                 write SYSENTER_EIP
- *   cpuid int3 desc     CPUID, breakpoint, SGDT + SIDT + LIDT
+ *   cpuid int3 step     CPUID, breakpoint, one single-stepped instruction
+ *   desc                SGDT, SIDT, LIDT
  *   reply               check the answer to each guest request
  *   smp=N               start N vCPUs (default 1)
  *   count=N             iterations of each vCPU (default 0: for ever)
@@ -23,7 +24,7 @@
 #include <xen/sched.h>
 
 #define CR0_WP      (1U << 16)
-#define CR4_PGE     (1U << 7)
+#define CR4_TSD     (1U << 2)   /* not PGE: clients mask it, for its TLB flushes */
 #define MSR_SYSENTER_EIP 0x176
 #define DUMP_EVERY  1024U
 
@@ -39,6 +40,7 @@ enum {
     DO_REPLY         = 1U << 8,
     DO_OFF           = 1U << 9,
     DO_DUMP          = 1U << 10,
+    DO_STEP          = 1U << 11,
 };
 
 static const struct {
@@ -48,7 +50,7 @@ static const struct {
     { "gr", DO_GUEST_REQUEST }, { "cr0", DO_CR0 },     { "cr3", DO_CR3 },
     { "cr4", DO_CR4 },          { "msr", DO_MSR },     { "cpuid", DO_CPUID },
     { "int3", DO_INT3 },        { "desc", DO_DESC },   { "reply", DO_REPLY },
-    { "off", DO_OFF },          { "dump", DO_DUMP },
+    { "off", DO_OFF },          { "dump", DO_DUMP },   { "step", DO_STEP },
 };
 
 static struct guest_layout *const layout =
@@ -136,7 +138,7 @@ static void do_control_registers(struct guest_vcpu_block *me, uint32_t n)
     }
     if ( doing & DO_CR4 )
     {
-        value = read_cr4() ^ CR4_PGE;
+        value = read_cr4() ^ CR4_TSD;
         write_cr4(value);
         count_write(me, value, read_cr4());
     }
@@ -171,6 +173,8 @@ static void iterate(struct guest_vcpu_block *me, uint32_t vcpu, uint32_t n)
               ? &me->cpuid_replaced : &me->cpuid_native);
     if ( doing & DO_INT3 )
         asm volatile ( "int3" );
+    if ( doing & DO_STEP )
+        single_step();
     if ( doing & DO_DESC )
         touch_descriptor_tables();
 }
@@ -246,7 +250,7 @@ static void run_vcpu(uint32_t vcpu)
         asm volatile ( "sti; hlt" );
 }
 
-void count_breakpoint(uint32_t vcpu)
+void count_trap(uint32_t vcpu)
 {
     count(&layout->vcpu[vcpu].traps);
 }

@@ -74,9 +74,16 @@ static inline uint32_t cpuid_eax(uint32_t leaf)
     return leaf;
 }
 
+/* TF acts after the instruction that follows the one that sets it. */
+static inline void single_step(void)
+{
+    asm volatile ( "pushfl; orl $0x100, (%%esp); popfl; nop; nop"
+                   ::: "memory", "cc" );
+}
+
 /* entry.S */
 void secondary_entry(void);
-void breakpoint_stub(void);
+void trap_stub(void);
 void unexpected_stub(void);
 extern char hypercall_page[];
 
@@ -97,7 +104,7 @@ void print_number(uint32_t n);
 /* guest.c, called from entry.S */
 void boot_main(const struct hvm_start_info *info);
 void secondary_main(void);
-void count_breakpoint(uint32_t vcpu);
+void count_trap(uint32_t vcpu);
 void unexpected_exception(void);
 
 #endif /* VMIRING_TEST_GUEST_H */

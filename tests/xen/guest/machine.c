@@ -18,6 +18,7 @@
 #define DEBUG_PORT  0xe9    /* what is written here shows in `xl dmesg` */
 
 #define VECTORS     256
+#define VECTOR_DEBUG 1
 #define VECTOR_BREAKPOINT 3
 
 struct table_register {
@@ -129,8 +130,9 @@ void load_descriptor_tables(void)
     unsigned int vector;
 
     for ( vector = 0; vector < VECTORS; vector++ )
-        set_gate(vector, vector == VECTOR_BREAKPOINT ? breakpoint_stub
-                                                     : unexpected_stub);
+        set_gate(vector,
+                 vector == VECTOR_DEBUG || vector == VECTOR_BREAKPOINT
+                 ? trap_stub : unexpected_stub);
 
     asm volatile ( "lgdt %0\n\t"
                    "ljmp %1, $1f\n"
