@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SIM_ASM_P2M_H
+#define SIM_ASM_P2M_H
+
+#include <asm/altp2m.h>
+
+/* Switches v to a view if there is such a one. */
+void p2m_altp2m_check(struct vcpu *v, uint16_t idx);
+#define p2m_pod_active(d)   ((void)(d), false)
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SIM_ASM_SYSTEM_H
+#define SIM_ASM_SYSTEM_H
+
+#include <xen/compiler.h>
+
+/*
+ * Barriers and accesses between CPUs: real ones.  Xen's words are accessed
+ * relaxed and ordered by fences.  ThreadSanitizer does not understand fences
+ * and would report every record as a race, so that its build orders the
+ * accesses themselves as well; which of them need it is not its to say.
+ */
+#ifdef SIM_TSAN
+#define SIM_LOAD        __ATOMIC_ACQUIRE
+#define SIM_STORE       __ATOMIC_RELEASE
+#else
+#define SIM_LOAD        __ATOMIC_RELAXED
+#define SIM_STORE       __ATOMIC_RELAXED
+#endif
+
+#define smp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
+#define mb()            smp_mb()
+#define rmb()           smp_rmb()
+#define wmb()           smp_wmb()
+#define smp_mb__before_atomic() smp_mb()
+#define smp_mb__after_atomic()  smp_mb()
+
+#define cmpxchg(ptr, o, n) ({                                       \
+    typeof(*(ptr)) sim_o_ = (o);                                    \
+    __atomic_compare_exchange_n(ptr, &sim_o_, n, false,             \
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);\
+    sim_o_; })
+#define xchg(ptr, x)    __atomic_exchange_n(ptr, x, __ATOMIC_SEQ_CST)
+
+#define cpu_relax()     __builtin_ia32_pause()
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Included before everything else, as Xen's build does.  The simulated host
+ * is an x86 machine with HVM guests, whatever it runs on.
+ */
+#ifndef SIM_XEN_CONFIG_H
+#define SIM_XEN_CONFIG_H
+
+#define CONFIG_X86 1
+#define CONFIG_HVM 1
+#define CONFIG_64BIT 1
+#ifndef SIM_NO_LEGACY
+#define CONFIG_VM_EVENT_LEGACY 1
+#endif
+
+#include <xen/compiler.h>
+#include <xen/kconfig.h>
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SIM_XEN_DM_H
+#define SIM_XEN_DM_H
+
+#include <xen/types.h>
+#include <public/hvm/dm_op.h>
+
+struct dmop_args {
+    domid_t domid;
+    unsigned int nr_bufs;
+    struct xen_dm_op_buf buf[2];
+};
+
+#endif
