@@ -442,9 +442,9 @@ void cli_help(FILE *out)
 "  --sim [SOCKET]          a simulated host (vmi-sim) instead of Xen\n"
 "  -e, --events EVENT,...  each with :sync or :async behind it:\n", out);
     for ( const struct event_kind *k = event_kinds; k->name; k++ )
-        fprintf(out, "      %-20s%s %s\n", k->name,
-                k->mode == MODE_SYNC_ONLY ? "sync only " :
-                k->sync ? "sync      " : "async     ", k->text);
+        fprintf(out, "      %-20s%-10s %s\n", k->name,
+                k->mode == MODE_SYNC_ONLY ? "sync only" :
+                k->sync ? "sync" : "async", k->text);
     fputs(
 "    without -e, as far as the host can: ", out);
     for ( const struct event_kind *k = event_kinds; k->name; k++ )

@@ -23,6 +23,15 @@
 #define EVTCHN_UNBIND          XEN_IOCTL('E', 3, 4)
 #define EVTCHN_NOTIFY          XEN_IOCTL('E', 4, 4)
 
+/*
+ * These fail with EACCES instead of ending the process: the SDK tries to remove
+ * its note of who holds the channel, which an unprivileged user could not do
+ * anyway (the note names a process, so one that was left behind is known).
+ */
+static const int refused[] = {
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(unlink), SCMP_SYS(unlinkat)
+};
+
 /* By what they are for.  None of them opens, executes or signals others. */
 static const int plain[] = {
     /* events, doorbells, timers, output */
@@ -69,6 +78,13 @@ static int allow_ioctl(scmp_filter_ctx ctx, uint32_t cmd)
     return allow(ctx, SCMP_SYS(ioctl), 1, &arg);
 }
 
+static int refuse(scmp_filter_ctx ctx, int nr)
+{
+    int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), nr, 0);
+
+    return rc == -EDOM || rc == -EOPNOTSUPP ? 0 : rc;
+}
+
 /* No memory becomes executable, new sockets are local. */
 static int allow_limited(scmp_filter_ctx ctx)
 {
@@ -88,6 +104,8 @@ static int add_rules(scmp_filter_ctx ctx, bool legacy)
 
     for ( size_t i = 0; !rc && i < sizeof(plain) / sizeof(*plain); i++ )
         rc = allow(ctx, plain[i], 0, NULL);
+    for ( size_t i = 0; !rc && i < sizeof(refused) / sizeof(*refused); i++ )
+        rc = refuse(ctx, refused[i]);
     for ( size_t i = 0; !rc && i < sizeof(ioctls) / sizeof(*ioctls); i++ )
         rc = allow_ioctl(ctx, ioctls[i]);
     if ( !rc && legacy )

@@ -145,8 +145,10 @@ int domains_find(const char *sim, const char *name, uint32_t *domid)
     return -1;
 }
 
-const char *domains_error(int err)
+const char *domains_error(const char *sim, int err)
 {
+    if ( sim && err != ENOENT )
+        return vmiring_open_error();
     switch ( err )
     {
     case ENOENT:

@@ -25,8 +25,8 @@ void domains_free(struct domain_list *list);
 /* 0, or -1 and errno as above, ENOENT no such name, EMLINK more than one. */
 int domains_find(const char *sim, const char *name, uint32_t *domid);
 
-/* What such an errno means, in words. */
-const char *domains_error(int err);
+/* What such an errno means, in words; right after the failure. */
+const char *domains_error(const char *sim, int err);
 
 /* "" where it is not known. */
 void domains_name(const char *sim, uint32_t domid, char *name, unsigned int size);

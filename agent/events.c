@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,37 +18,39 @@
  */
 const struct event_kind event_kinds[] = {
     { "guest-request", VMIRING_GUEST_REQUEST, 0, MODE_EITHER, true, true,
-      false, false, "the guest asks for it (HVMOP_guest_request_vm_event)" },
+      WAY_SUBSCRIBE, false, "the guest asks (HVMOP_guest_request_vm_event)" },
     { "cr0", VMIRING_WRITE_CTRLREG, VMIRING_CR0, MODE_EITHER, true, true,
-      false, false, "write of CR0" },
+      WAY_SUBSCRIBE, false, "write of CR0" },
     { "cr3", VMIRING_WRITE_CTRLREG, VMIRING_CR3, MODE_EITHER, false, true,
-      false, false, "write of CR3, that is a change of address space" },
+      WAY_SUBSCRIBE, false, "write of CR3, that is a change of address space" },
     { "cr4", VMIRING_WRITE_CTRLREG, VMIRING_CR4, MODE_EITHER, true, true,
-      false, false, "write of CR4" },
+      WAY_SUBSCRIBE, false, "write of CR4" },
     { "xcr0", VMIRING_WRITE_CTRLREG, VMIRING_XCR0, MODE_EITHER, true, true,
-      false, false, "XSETBV" },
+      WAY_SUBSCRIBE, false, "XSETBV" },
     { "msr", VMIRING_MOV_TO_MSR, 0, MODE_SYNC_ONLY, true, false,
-      false, false, "write of an MSR: msr=HEX, or those of system calls" },
+      WAY_SUBSCRIBE, false, "write of an MSR: msr=HEX, or the system call ones" },
     { "cpuid", VMIRING_CPUID, 0, MODE_SYNC_ONLY, true, false,
-      false, true, "CPUID" },
+      WAY_SUBSCRIBE, true, "CPUID" },
     { "int3", VMIRING_SOFTWARE_BREAKPOINT, 0, MODE_SYNC_ONLY, true, false,
-      false, true, "INT3, which is then skipped" },
+      WAY_SUBSCRIBE, true, "INT3, which is then skipped" },
     { "debug", VMIRING_DEBUG_EXCEPTION, 0, MODE_EITHER, false, false,
-      false, true, "#DB; with :sync the guest does not get it" },
+      WAY_SUBSCRIBE, true, "#DB; with :sync the guest does not get it" },
     { "desc", VMIRING_DESCRIPTOR_ACCESS, 0, MODE_SYNC_ONLY, true, false,
-      false, false, "access to GDTR, IDTR, LDTR or TR" },
+      WAY_SUBSCRIBE, false, "access to GDTR, IDTR, LDTR or TR" },
     { "interrupt", VMIRING_INTERRUPT, 0, MODE_SYNC_ONLY, true, false,
-      true, false, "the next interrupt after each other sync event" },
+      WAY_ANSWERS, false, "the next interrupt after each other sync event" },
     { "singlestep", VMIRING_SINGLESTEP, 0, MODE_SYNC_ONLY, true, false,
-      false, false, "one instruction after each other sync event" },
+      WAY_SUBSCRIBE, false, "one instruction after each other sync event" },
     { "mem", VMIRING_MEM_ACCESS, 0, MODE_SYNC_ONLY, true, false,
-      false, false, "access to pages whose access rights were reduced" },
+      WAY_PAGES, false, "mem=FIRST[-LAST]/n|r|w|x|rw|rx|wx|rx2rw|n2rwx: other "
+      "access than that to these pages (hex)" },
     { "privcall", VMIRING_PRIVILEGED_CALL, 0, MODE_SYNC_ONLY, true, false,
-      false, true, "SMC (Arm)" },
+      WAY_SUBSCRIBE, true, "SMC (Arm)" },
     { "vmexit", VMIRING_VMEXIT, 0, MODE_EITHER, false, false,
-      false, false, "each VM exit (Intel)" },
+      WAY_SUBSCRIBE, false, "each VM exit (Intel)" },
     { "emul-unimplemented", VMIRING_EMUL_UNIMPLEMENTED, 0, MODE_SYNC_ONLY,
-      true, false, false, false, "an instruction that Xen cannot emulate" },
+      true, false, WAY_SUBSCRIBE, false,
+      "an instruction that Xen cannot emulate" },
     { .name = NULL }
 };
 
@@ -58,15 +61,15 @@ static const uint32_t syscall_msrs[] = {
     0xc0000083, 0xc0000084              /* CSTAR, FMASK */
 };
 
-static int add(struct event_list *list, const struct event_kind *kind,
-               bool sync, uint32_t msr, char *err, size_t err_size)
+static int add(struct event_list *list, const struct event_choice *c,
+               char *err, size_t err_size)
 {
-    struct event_choice *c = list->item;
-
     for ( unsigned int i = 0; i < list->nr; i++ )
-        if ( c[i].kind == kind && c[i].msr == msr )
+        if ( list->item[i].kind == c->kind && list->item[i].msr == c->msr &&
+             list->item[i].gfn == c->gfn )
         {
-            snprintf(err, err_size, "event \"%s\" is named twice", kind->name);
+            snprintf(err, err_size, "event \"%s\" is named twice",
+                     c->kind->name);
             return -1;
         }
     if ( list->nr == EVENTS_MAX )
@@ -74,18 +77,18 @@ static int add(struct event_list *list, const struct event_kind *kind,
         snprintf(err, err_size, "more than %d events", EVENTS_MAX);
         return -1;
     }
-    c[list->nr++] = (struct event_choice){ kind, sync, msr };
+    list->item[list->nr++] = *c;
     return 0;
 }
 
 void events_default(struct event_list *list)
 {
-    char err[64];
-
     *list = (struct event_list){ .explicit = false };
     for ( const struct event_kind *k = event_kinds; k->name; k++ )
         if ( k->by_default )
-            (void)add(list, k, k->sync, 0, err, sizeof(err));
+            list->item[list->nr++] = (struct event_choice){
+                .kind = k, .sync = k->sync
+            };
 }
 
 static const struct event_kind *find_name(const char *name, size_t len)
@@ -120,16 +123,89 @@ static int parse_mode(const struct event_kind *kind, const char *mode,
     return 0;
 }
 
-static int parse_msr(const char *hex, uint32_t *msr, char **end)
+static int parse_hex(const char *hex, uint64_t max, uint64_t *out, char **end)
 {
-    unsigned long value;
-
     errno = 0;
-    value = strtoul(hex, end, 16);
-    if ( errno || *end == hex || value > UINT32_MAX || hex[0] == '-' ||
-         hex[0] == '+' )
+    *out = strtoull(hex, end, 16);
+    return errno || *end == hex || *out > max || !isxdigit((uint8_t)hex[0]);
+}
+
+/* The largest physical address of x86 and Arm has 52 bits. */
+#define GFN_MAX (UINT64_MAX >> (64 - 52 + 12))
+
+/* The rights that leave something to report, in the order of their numbers. */
+static const char *const accesses[] = {
+    "n", "r", "w", "rw", "x", "rx", "wx", NULL, "rx2rw", "n2rwx"
+};
+
+static int parse_access(const char *word, uint32_t *access, char **end)
+{
+    size_t len = strcspn(word, ":");
+
+    for ( size_t i = 0; i < sizeof(accesses) / sizeof(*accesses); i++ )
+        if ( accesses[i] && strlen(accesses[i]) == len &&
+             !memcmp(accesses[i], word, len) )
+        {
+            *access = i;
+            *end = (char *)word + len;
+            return 0;
+        }
+    return -1;
+}
+
+/* "800-8ff/rx" */
+static int parse_pages(struct event_choice *c, const char *arg, char **end)
+{
+    uint64_t last;
+
+    if ( parse_hex(arg, GFN_MAX, &c->gfn, end) )
         return -1;
-    *msr = value;
+    last = c->gfn;
+    if ( **end == '-' && parse_hex(*end + 1, GFN_MAX, &last, end) )
+        return -1;
+    if ( last < c->gfn || **end != '/' )
+        return -1;
+    c->nr = last - c->gfn + 1;
+    return parse_access(*end + 1, &c->access, end);
+}
+
+/* What stands behind "=".  Moves *rest behind it. */
+static int parse_value(struct event_choice *c, char **rest, char *err,
+                       size_t err_size)
+{
+    const char *arg = *rest + 1;
+    uint64_t msr;
+
+    if ( c->kind->reason == VMIRING_MOV_TO_MSR )
+    {
+        if ( !parse_hex(arg, UINT32_MAX, &msr, rest) )
+        {
+            c->msr = msr;
+            return 0;
+        }
+        snprintf(err, err_size, "msr=%s: expected an MSR's number in hex", arg);
+    }
+    else if ( c->kind->way == WAY_PAGES )
+    {
+        if ( !parse_pages(c, arg, rest) )
+            return 0;
+        snprintf(err, err_size, "mem=%s: expected pages and what stays "
+                 "allowed, as 800-8ff/rx", arg);
+    }
+    else
+        snprintf(err, err_size, "\"%s\" takes no value", c->kind->name);
+    return -1;
+}
+
+static int add_syscall_msrs(struct event_list *list, struct event_choice *c,
+                            char *err, size_t err_size)
+{
+    for ( size_t i = 0; i < sizeof(syscall_msrs) / sizeof(*syscall_msrs); i++ )
+    {
+        c->msr = syscall_msrs[i];
+        if ( add(list, c, err, err_size) )
+            return -1;
+    }
     return 0;
 }
 
@@ -137,39 +213,30 @@ static int parse_one(struct event_list *list, char *word, char *err,
                      size_t err_size)
 {
     size_t len = strcspn(word, ":=");
-    const struct event_kind *kind = find_name(word, len);
-    bool have_msr = false, sync;
-    uint32_t msr = 0;
+    struct event_choice c = { .kind = find_name(word, len) };
     char *rest = word + len;
+    bool value = *rest == '=';
 
-    if ( !kind )
+    if ( !c.kind )
     {
         snprintf(err, err_size, "unknown event \"%.*s\"; --help lists them",
                  (int)len, word);
         return -1;
     }
-    if ( *rest == '=' )
-    {
-        if ( kind->reason != VMIRING_MOV_TO_MSR ||
-             parse_msr(rest + 1, &msr, &rest) )
-        {
-            snprintf(err, err_size, "\"%s\": only msr takes a value, the "
-                     "MSR's number in hex", word);
-            return -1;
-        }
-        have_msr = true;
-    }
-    sync = kind->sync;
-    if ( *rest && parse_mode(kind, rest, &sync, err, err_size) )
+    if ( value && parse_value(&c, &rest, err, err_size) )
         return -1;
-
-    if ( kind->reason != VMIRING_MOV_TO_MSR || have_msr )
-        return add(list, kind, sync, msr, err, err_size);
-
-    for ( size_t i = 0; i < sizeof(syscall_msrs) / sizeof(*syscall_msrs); i++ )
-        if ( add(list, kind, sync, syscall_msrs[i], err, err_size) )
-            return -1;
-    return 0;
+    c.sync = c.kind->sync && c.access != VMIRING_ACCESS_N2RWX;
+    if ( *rest && parse_mode(c.kind, rest, &c.sync, err, err_size) )
+        return -1;
+    if ( c.kind->reason == VMIRING_MOV_TO_MSR && !value )
+        return add_syscall_msrs(list, &c, err, err_size);
+    if ( c.kind->way == WAY_PAGES && !value )
+    {
+        snprintf(err, err_size, "mem: expected pages and what stays allowed, "
+                 "as mem=800-8ff/rx");
+        return -1;
+    }
+    return add(list, &c, err, err_size);
 }
 
 int events_parse(struct event_list *list, const char *arg, char *err,
@@ -212,6 +279,9 @@ void event_choice_name(const struct event_choice *c, char *buf, size_t size)
 
     if ( c->kind->reason == VMIRING_MOV_TO_MSR )
         snprintf(buf, size, "%s=%" PRIx32 ":%s", c->kind->name, c->msr, mode);
+    else if ( c->kind->way == WAY_PAGES )
+        snprintf(buf, size, "%s=%" PRIx64 "-%" PRIx64 "/%s:%s", c->kind->name,
+                 c->gfn, c->gfn + c->nr - 1, accesses[c->access], mode);
     else
         snprintf(buf, size, "%s:%s", c->kind->name, mode);
 }

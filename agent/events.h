@@ -12,6 +12,13 @@
 /* How Xen can deliver a kind. */
 enum event_mode { MODE_SYNC_ONLY, MODE_EITHER };
 
+/* How a kind is switched on. */
+enum event_way {
+    WAY_SUBSCRIBE,
+    WAY_PAGES,               /* by reducing the access rights of pages */
+    WAY_ANSWERS              /* each answer asks for the next one */
+};
+
 struct event_kind {
     const char *name;
     uint32_t reason;        /* VMIRING_* */
@@ -19,7 +26,7 @@ struct event_kind {
     enum event_mode mode;
     bool sync;              /* unless :async or :sync says otherwise */
     bool by_default;        /* without -e */
-    bool armed_by_answers;  /* no subscription: each answer asks for the next */
+    enum event_way way;
     bool needs_regs;        /* the right answer sets registers */
     const char *text;       /* for --help */
 };
@@ -31,9 +38,12 @@ struct event_choice {
     const struct event_kind *kind;
     bool sync;
     uint32_t msr;           /* MOV_TO_MSR */
+    uint64_t gfn, nr;       /* MEM_ACCESS: pages [gfn, gfn + nr) ... */
+    uint32_t access;        /* ... and what stays allowed, VMIRING_ACCESS_* */
 };
 
 #define EVENTS_MAX 64
+#define EVENT_NAME_MAX 64
 
 struct event_list {
     unsigned int nr;
@@ -44,7 +54,7 @@ struct event_list {
 void events_default(struct event_list *list);
 
 /*
- * Parses "cr3:sync,msr=c0000082,...".  On failure -1 and a message in err.
+ * Parses "cr3:sync,msr=c0000082,mem=800-8ff/rx,...".  On failure -1 and a message in err.
  * The list is replaced.
  */
 int events_parse(struct event_list *list, const char *arg, char *err,

@@ -134,6 +134,12 @@ static void end_steps(struct watch *w)
 
 static void unsubscribe(struct watch *w)
 {
+    const struct event_list *list = &w->cfg->events;
+
+    for ( unsigned int i = 0; i < list->nr; i++ )
+        if ( list->item[i].kind->way == WAY_PAGES )
+            (void)vmiring_set_access(w->h, list->item[i].gfn,
+                                     list->item[i].nr, VMIRING_ACCESS_RWX);
     for ( unsigned int i = 0; i < w->nr_subs; i++ )
         if ( w->subs[i].reason != VMIRING_SINGLESTEP )
             (void)vmiring_unsubscribe(w->h, &w->subs[i]);

@@ -48,6 +48,15 @@ static bool can_raise(vmiring *h, const struct event_kind *kind, bool sync)
     return true;
 }
 
+/* Page 0 gets the rights that it has. */
+static bool can_access(vmiring *h)
+{
+    uint32_t access;
+
+    return !vmiring_get_access(h, 0, &access) &&
+           !vmiring_set_access(h, 0, 1, access);
+}
+
 static struct json_object *events_json(vmiring *h)
 {
     struct json_object *o = jo_object(NULL);
@@ -56,8 +65,10 @@ static struct json_object *events_json(vmiring *h)
     {
         struct json_object *e = jo_object(NULL);
 
-        if ( k->armed_by_answers )
+        if ( k->way == WAY_ANSWERS )
             jo_bool(e, "armed_by_answers", true);
+        else if ( k->way == WAY_PAGES )
+            jo_bool(e, "sync", can_access(h));
         else
         {
             jo_bool(e, "sync", can_raise(h, k, true));
@@ -117,7 +128,7 @@ static void probe_host(const struct config *cfg, struct json_object *o)
         jo_bool(o, "privcmd", !access("/dev/xen/privcmd", R_OK | W_OK));
     if ( domains_list(cfg->sim, &list) )
     {
-        jo_str(o, "domains_error", domains_error(errno));
+        jo_str(o, "domains_error", domains_error(cfg->sim, errno));
         return;
     }
     jo_u32(o, "domains", list.nr);

@@ -42,7 +42,7 @@ static enum exit_code resolve(struct watch *w)
     else
     {
         fprintf(stderr, "vmi-agent: domain \"%s\": %s\n", cfg->name,
-                domains_error(errno));
+                domains_error(cfg->sim, errno));
         exit_print_hint(code, stderr);
     }
     return code;
@@ -88,7 +88,7 @@ static enum exit_code open_channel(struct watch *w)
 static void add_name(struct watch *w, const struct event_choice *c)
 {
     size_t used = strlen(w->events);
-    char name[48];
+    char name[EVENT_NAME_MAX];
 
     event_choice_name(c, name, sizeof(name));
     snprintf(w->events + used, sizeof(w->events) - used, "%s%s",
@@ -100,13 +100,34 @@ static enum exit_code subscribe_failed(struct watch *w,
 {
     enum exit_code code = errno == EOPNOTSUPP ? EXIT_NO_EVENT :
                           exit_code_of_open(errno);
-    char name[48];
+    char name[EVENT_NAME_MAX];
 
     event_choice_name(c, name, sizeof(name));
     fprintf(stderr, "vmi-agent: domain %" PRIu32 ": event %s: %s\n",
             w->domid, name, vmiring_error(w->h));
     exit_print_hint(code, stderr);
     return code;
+}
+
+static int switch_on(struct watch *w, const struct event_choice *c)
+{
+    struct vmiring_subscription *s = &w->subs[w->nr_subs];
+
+    switch ( c->kind->way )
+    {
+    case WAY_SUBSCRIBE:
+        event_subscription(c, w->cfg->regs, s);
+        /* A channel that we come back to may have kept it: EEXIST. */
+        if ( vmiring_subscribe(w->h, s) && errno != EEXIST )
+            return -1;
+        w->nr_subs++;
+        return 0;
+    case WAY_PAGES:
+        return vmiring_set_access(w->h, c->gfn, c->nr, c->access);
+    case WAY_ANSWERS:
+        break;
+    }
+    return 0;
 }
 
 /* Without -e what cannot be had is left out; the header says what is left. */
@@ -117,23 +138,13 @@ static enum exit_code subscribe(struct watch *w)
     for ( unsigned int i = 0; i < list->nr; i++ )
     {
         const struct event_choice *c = &list->item[i];
-        struct vmiring_subscription *s = &w->subs[w->nr_subs];
 
-        if ( !c->kind->armed_by_answers )
-        {
-            event_subscription(c, w->cfg->regs, s);
-            /* A channel that we come back to may have kept it: EEXIST. */
-            if ( vmiring_subscribe(w->h, s) && errno != EEXIST )
-            {
-                if ( errno == EOPNOTSUPP && !list->explicit )
-                    continue;
-                return subscribe_failed(w, c);
-            }
-            w->nr_subs++;
-        }
-        add_name(w, c);
+        if ( !switch_on(w, c) )
+            add_name(w, c);
+        else if ( errno != EOPNOTSUPP || list->explicit )
+            return subscribe_failed(w, c);
     }
-    if ( w->nr_subs )
+    if ( *w->events )
         return EXIT_OK;
     fprintf(stderr, "vmi-agent: none of the events can be raised here\n");
     exit_print_hint(EXIT_NO_EVENT, stderr);

@@ -88,7 +88,7 @@ enum exit_code command_list(const struct config *cfg)
     {
         code = exit_code_of_open(errno);
         fprintf(stderr, "vmi-agent: no list of domains: %s\n",
-                domains_error(errno));
+                domains_error(cfg->sim, errno));
         exit_print_hint(code, stderr);
         return code;
     }

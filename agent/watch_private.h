@@ -41,7 +41,7 @@ struct watch {
     struct vmiring_geometry geo;
     struct vmiring_subscription subs[EVENTS_MAX];
     unsigned int nr_subs;
-    char events[EVENTS_MAX * 32];
+    char events[EVENTS_MAX * EVENT_NAME_MAX];
     struct vcpu_count *vcpu;
     uint64_t received, answered, cancelled, lost_seen;
     uint64_t queue_drops, drops_told;

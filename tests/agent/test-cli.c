@@ -200,11 +200,20 @@ Test(cli, refused)
         { "--domid 1 -e cr0,cr0", "named twice" },
         { "--domid 1 -e cpuid:async", "no asynchronous form" },
         { "--domid 1 -e cr0:maybe", "expected \":sync\" or \":async\"" },
-        { "--domid 1 -e cr0=1", "only msr takes a value" },
-        { "--domid 1 -e msr=xyz", "only msr takes a value" },
-        { "--domid 1 -e msr=", "only msr takes a value" },
-        { "--domid 1 -e msr=-1", "only msr takes a value" },
-        { "--domid 1 -e msr=100000000", "only msr takes a value" },
+        { "--domid 1 -e cr0=1", "takes no value" },
+        { "--domid 1 -e msr=xyz", "expected an MSR's number" },
+        { "--domid 1 -e msr=", "expected an MSR's number" },
+        { "--domid 1 -e msr=-1", "expected an MSR's number" },
+        { "--domid 1 -e msr=100000000", "expected an MSR's number" },
+        { "--domid 1 -e mem", "expected pages" },
+        { "--domid 1 -e mem=", "expected pages" },
+        { "--domid 1 -e mem=800", "expected pages" },
+        { "--domid 1 -e mem=800/", "expected pages" },
+        { "--domid 1 -e mem=800/rwx", "expected pages" },
+        { "--domid 1 -e mem=800-7ff/r", "expected pages" },
+        { "--domid 1 -e mem=800-10000000000/r", "expected pages" },
+        { "--domid 1 -e mem=800/r:async", "no asynchronous form" },
+        { "--domid 1 -e mem=800/r,mem=800/w", "named twice" },
         { "--domid 1 -e cr0 -e cr3", "expected once" },
         { "--domid 1 --reply --regs none", "--reply changes registers" },
         { "--domid 1 --abi legacy --ring 64K", "need the v2 ABI" },
@@ -282,6 +291,21 @@ Test(events, an_msr_by_number)
     event_subscription(&list.item[1], VMIRING_REGS_CORE, &s);
     cr_assert(s.size == sizeof(s) && s.reason == VMIRING_MOV_TO_MSR &&
               s.msr == 0xc0000082 && s.sync);
+}
+
+Test(events, pages)
+{
+    struct event_list list;
+    char err[128], name[EVENT_NAME_MAX];
+
+    cr_assert_eq(events_parse(&list, "mem=0x800-8ff/rx,mem=900/n2rwx", err,
+                              sizeof(err)), 0, "%s", err);
+    cr_assert(list.item[0].gfn == 0x800 && list.item[0].nr == 0x100 &&
+              list.item[0].access == VMIRING_ACCESS_RX && list.item[0].sync);
+    cr_assert(list.item[1].nr == 1 && !list.item[1].sync &&
+              list.item[1].access == VMIRING_ACCESS_N2RWX);
+    event_choice_name(&list.item[0], name, sizeof(name));
+    cr_assert_str_eq(name, "mem=800-8ff/rx:sync");
 }
 
 /* What sets registers in its answer needs them, whatever --regs says. */
