@@ -330,7 +330,7 @@ static struct msg *msg_of(const vmiring *h)
 
 int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g)
 {
-    if ( usable((vmiring *)h) )
+    if ( same_process((vmiring *)h) )
         return -1;
 
     return copy_out(msg_of(h), "geometry", g, &h->geometry,
@@ -340,7 +340,14 @@ int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g)
 
 int vmiring_stats(const vmiring *h, struct vmiring_stats *s)
 {
-    return copy_out(msg_of(h), "stats", s, &h->stats, sizeof(h->stats),
+    struct vmiring_stats now = h->stats;
+
+    if ( same_process((vmiring *)h) )
+        return -1;
+    if ( h->engine->untold )
+        now.lost += h->engine->untold(h);
+
+    return copy_out(msg_of(h), "stats", s, &now, sizeof(now),
                     offsetof(struct vmiring_stats, answered));
 }
 

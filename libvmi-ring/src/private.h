@@ -98,6 +98,9 @@ struct engine_ops {
      */
     bool (*settle)(vmiring *h);
 
+    /* Losses that Xen counted and no event has reported yet; may be NULL. */
+    uint64_t (*untold)(const vmiring *h);
+
     /* vcpu and handle as the event said; rsp was checked, or is NULL. */
     int (*respond)(vmiring *h, uint32_t vcpu, uint64_t handle,
                    const struct vmiring_response *rsp);
@@ -203,10 +206,12 @@ int legacy_open(vmiring *h, struct legacy_host *lh,
 
 /* ---- receive.c, respond.c ---- */
 
+int same_process(vmiring *h);
+/* The same process, and nothing went wrong for good. */
 int usable(vmiring *h);
 int flush_kicks(vmiring *h);
 int response_check(struct msg *msg, const struct vmiring_response *rsp,
-                   uint32_t reason, uint32_t can, bool legacy);
+                   uint32_t reason, uint32_t can);
 
 /* ---- fd.c ---- */
 

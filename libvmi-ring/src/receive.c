@@ -14,14 +14,19 @@
 
 #include "private.h"
 
+int same_process(vmiring *h)
+{
+    if ( !fork_is_child(h) )
+        return 0;
+
+    return fail(&h->msg, EPERM, "this process is a fork of the one that opened "
+                "the handle; it may only close it");
+}
+
 int usable(vmiring *h)
 {
-    if ( fork_is_child(h) )
-    {
-        /* Not into h->msg: the page of a child is its own, but so is this. */
-        return fail(&h->msg, EPERM, "this process is a fork of the one that "
-                    "opened the handle; it may only close it");
-    }
+    if ( same_process(h) )
+        return -1;
 
     if ( h->broken )
     {

@@ -9,11 +9,8 @@
                         VMIRING_RSP_SET_EMUL_READ_DATA | \
                         VMIRING_RSP_SET_EMUL_INSN_DATA)
 
-/*
- * RFLAGS that can be loaded: bit 1 is always one, bits 3, 5, 15 and from 22 on
- * are always zero, and virtual-8086 mode cannot be entered this way.
- */
-#define RFLAGS_ZERO (~0x3f7fd7ULL | (1U << 17))
+/* RFLAGS bits 3, 5, 15 and from 22 on are always zero, bit 1 is always one. */
+#define RFLAGS_ZERO (~0x3f7fd7ULL)
 
 static int bad(struct msg *msg, const char *field, const char *why)
 {
@@ -63,12 +60,17 @@ static int check_reason(struct msg *msg, uint32_t flags, uint32_t reason)
 
 static int check_emul(struct msg *msg, const struct vmiring_response *rsp)
 {
-    if ( (rsp->flags & EMUL_MODIFIERS) && !(rsp->flags & VMIRING_RSP_EMULATE) )
+    uint32_t how = rsp->flags & EMUL_MODIFIERS;
+
+    if ( how && !(rsp->flags & VMIRING_RSP_EMULATE) )
         return bad(msg, "flags", "NOWRITE and SET_EMUL_* need EMULATE");
-    if ( (rsp->flags & VMIRING_RSP_SET_EMUL_READ_DATA) &&
-         (rsp->flags & VMIRING_RSP_SET_EMUL_INSN_DATA) )
-        return bad(msg, "flags", "SET_EMUL_READ_DATA and SET_EMUL_INSN_DATA "
-                   "exclude each other");
+    if ( how & (how - 1) )
+        return bad(msg, "flags", "NOWRITE, SET_EMUL_READ_DATA and "
+                   "SET_EMUL_INSN_DATA exclude each other");
+    if ( (rsp->flags & VMIRING_RSP_EMULATE) &&
+         (rsp->flags & VMIRING_RSP_SET_REGISTERS) )
+        return bad(msg, "flags", "SET_REGISTERS would move the instruction "
+                   "that EMULATE means");
 
     if ( rsp->flags & VMIRING_RSP_SET_EMUL_READ_DATA )
     {
@@ -107,27 +109,8 @@ static int check_regs(struct msg *msg, const struct vmiring_response *rsp)
     return 0;
 }
 
-/* In the legacy ABI these share their place in the response. */
-static int check_legacy(struct msg *msg, const struct vmiring_response *rsp,
-                        uint32_t reason)
-{
-    if ( (rsp->flags & VMIRING_RSP_SET_REGISTERS) &&
-         (rsp->flags & (VMIRING_RSP_SET_EMUL_READ_DATA |
-                        VMIRING_RSP_SET_EMUL_INSN_DATA)) )
-        return fail(msg, ENOTSUP, "response.flags: the legacy ABI cannot carry "
-                    "SET_REGISTERS and SET_EMUL_* at once");
-
-    if ( (rsp->flags & VMIRING_RSP_FAST_SINGLESTEP) &&
-         (rsp->flags & (VMIRING_RSP_EMULATE | VMIRING_RSP_DENY)) )
-        return fail(msg, ENOTSUP, "response.flags: the legacy ABI cannot carry "
-                    "FAST_SINGLESTEP with EMULATE or DENY on a %s event",
-                    vmiring_reason_name(reason));
-
-    return 0;
-}
-
 int response_check(struct msg *msg, const struct vmiring_response *rsp,
-                   uint32_t reason, uint32_t can, bool legacy)
+                   uint32_t reason, uint32_t can)
 {
     if ( rsp->flags & ~VMEV2_RSP_KNOWN )
         return fail(msg, EINVAL, "response.flags: unknown bits 0x%x",
@@ -141,11 +124,14 @@ int response_check(struct msg *msg, const struct vmiring_response *rsp,
         return bad(msg, "altp2m_view", "is set without ALTERNATE_P2M");
     if ( rsp->fast_view && !(rsp->flags & VMIRING_RSP_FAST_SINGLESTEP) )
         return bad(msg, "fast_view", "is set without FAST_SINGLESTEP");
+    if ( (rsp->flags & VMIRING_RSP_FAST_SINGLESTEP) &&
+         (rsp->flags & (VMIRING_RSP_TOGGLE_SINGLESTEP | VMIRING_RSP_EMULATE |
+                        VMIRING_RSP_DENY)) )
+        return bad(msg, "flags", "FAST_SINGLESTEP excludes TOGGLE_SINGLESTEP, "
+                   "EMULATE and DENY");
 
-    if ( check_emul(msg, rsp) || check_reason(msg, rsp->flags, reason) )
-        return -1;
-
-    return legacy ? check_legacy(msg, rsp, reason) : 0;
+    return check_emul(msg, rsp) || check_reason(msg, rsp->flags, reason)
+           ? -1 : 0;
 }
 
 int vmiring_respond(vmiring *h, const struct vmiring_event *ev,
@@ -166,8 +152,7 @@ int vmiring_respond(vmiring *h, const struct vmiring_event *ev,
     {
         if ( copy_in(&h->msg, "response", &copy, sizeof(copy), rsp,
                      offsetof(struct vmiring_response, regs)) ||
-             response_check(&h->msg, &copy, ev->reason, h->rsp_flags,
-                            h->engine->abi == VMIRING_ABI_LEGACY) )
+             response_check(&h->msg, &copy, ev->reason, h->rsp_flags) )
             return -1;
         if ( !h->arm64 && (copy.flags & VMIRING_RSP_SET_REGISTERS) &&
              check_regs(&h->msg, &copy) )

@@ -155,7 +155,7 @@ int vmiring_query_status(const vmiring_options *opts,
 
 /* ---- release ---- */
 
-/* Ends the channel that INFO shows; a newer one by ESTALE is left alone. */
+/* Ends the channel that INFO shows; one that came since is left alone. */
 static int release_v2(struct msg *msg, struct host *host,
                       const vmiring_options *o,
                       const struct vmev2_op_info *info)
@@ -166,7 +166,8 @@ static int release_v2(struct msg *msg, struct host *host,
         .generation = info->generation,
     };
 
-    if ( !host->ops->dm_op(host, o->domid, &op, sizeof(op), NULL, 0) )
+    if ( !host->ops->dm_op(host, o->domid, &op, sizeof(op), NULL, 0) ||
+         errno == ENOENT || errno == ENOTCONN )
         return 0;
 
     return fail(msg, errno == ESRCH ? ENOENT : errno == EPERM ? EACCES : errno,

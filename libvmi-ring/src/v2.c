@@ -47,8 +47,9 @@ static void dequeue(struct v2 *v2)
 }
 
 /* Eight vCPUs' pending bytes. */
-static void collect_slots(struct v2 *v2, uint32_t first)
+static void collect_slots(vmiring *h, uint32_t first)
 {
+    struct v2 *v2 = h->v2;
     uint64_t bytes =
         shm_read64((const uint64_t *)(const void *)(v2->pending + first));
     uint32_t vcpu;
@@ -63,9 +64,13 @@ static void collect_slots(struct v2 *v2, uint32_t first)
         /* S2.  The load of prod in v2_collect() comes after it. */
         req = shm_acquire64(&v2_slot(v2, vcpu)->req_seq);
 
-        /* rsp_seq: a predecessor's answer that Xen has yet to take. */
-        if ( req != v2->vcpus[vcpu].taken &&
-             req != shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
+        if ( req == v2->vcpus[vcpu].taken )
+            continue;
+
+        /* A predecessor's answer, which Xen takes or refuses when rung. */
+        if ( v2->inherited && req == shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
+            h->kick_due = true;
+        else
             enqueue(v2, vcpu, req);
     }
 }
@@ -76,7 +81,7 @@ int v2_collect(vmiring *h)
     uint32_t i;
 
     for ( i = 0; i < v2->nr_vcpus; i += 8 )
-        collect_slots(v2, i);
+        collect_slots(h, i);
 
     v2->stable = true;
     for ( i = 0; i < v2->nr_rings; i++ )
@@ -126,6 +131,18 @@ static uint64_t lost_untold(const struct v2 *v2, uint32_t vcpu)
     uint64_t told = v2->vcpus[vcpu].lost_told;
 
     return lost > told ? lost - told : 0;
+}
+
+static uint64_t v2_untold(const vmiring *h)
+{
+    const struct v2 *v2 = h->v2;
+    uint64_t sum = 0;
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_vcpus; i++ )
+        sum += lost_untold(v2, i);
+
+    return sum;
 }
 
 /*
@@ -459,6 +476,7 @@ const struct engine_ops v2_engine = {
     .collect = v2_collect,
     .next = v2_next,
     .settle = v2_settle,
+    .untold = v2_untold,
     .respond = v2_respond,
     .kick = v2_kick,
     .monitor = v2_monitor,

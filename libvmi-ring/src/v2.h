@@ -54,6 +54,7 @@ struct v2 {
 
     uint32_t ring_turn;     /* which ring is looked at first */
     uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
+    bool inherited;         /* the slots may hold a predecessor's answers */
     bool stable;            /* rings were seen empty after the last look */
 };
 

@@ -107,7 +107,9 @@ int v2_fail(vmiring *h, const char *what)
 
     switch ( err )
     {
-    case ESTALE:
+    /* Another generation, or no channel at all: the pages say why. */
+    case ENOTCONN:
+    case ENOENT:
         if ( v2_check(h) )
             return -1;
         break;

@@ -28,13 +28,11 @@ static void create_args(struct vmev2_op *op, const vmiring_options *o)
     };
 }
 
-static int attach(vmiring *h, const vmiring_options *o, struct vmev2_op *op,
-                  uint32_t flags)
+static int attach(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
 {
     v2_op_init(op, VMEV2_CMD_ATTACH, 0);
-    op->flags = flags;
     if ( o->flags & VMIRING_OPEN_TAKEOVER )
-        op->flags |= VMEV2_ATTACH_TAKEOVER;
+        op->flags = VMEV2_ATTACH_TAKEOVER;
 
     return v2_op(h->host, h->domid, op, NULL, 0);
 }
@@ -94,7 +92,7 @@ static int acquire_fail(vmiring *h, const vmiring_options *o)
 
     case ENOSPC:
         return fail(&h->msg, ENOMEM, "domain %u has no free event channel "
-                    "port", h->domid);
+                    "port, or too many vCPUs for a ring each", h->domid);
 
     case EPERM:
         return fail(&h->msg, EACCES, "Xen does not let this domain watch "
@@ -106,21 +104,42 @@ static int acquire_fail(vmiring *h, const vmiring_options *o)
     }
 }
 
+/*
+ * A channel that cannot be taken over, as its policy is not HOLD: its requests
+ * are let go and a new one is made.
+ */
+static int replace(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
+{
+    struct vmev2_op_info info;
+
+    if ( v2_info(h->host, h->domid, &info, NULL, 0, 0) < 0 )
+        return -1;
+
+    v2_op_init(op, VMEV2_CMD_DESTROY, info.generation);
+    if ( v2_op(h->host, h->domid, op, NULL, 0) && errno != ENOENT )
+        return -1;
+
+    return create(h, o, op);
+}
+
 static int acquire(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
 {
-    int rc;
+    if ( !(o->flags & (VMIRING_OPEN_REATTACH | VMIRING_OPEN_TAKEOVER)) )
+        return create(h, o, op);
 
-    if ( o->flags & (VMIRING_OPEN_REATTACH | VMIRING_OPEN_TAKEOVER) )
+    if ( !attach(h, o, op) )
+        return 0;
+
+    if ( o->flags & VMIRING_OPEN_TAKEOVER )
     {
-        rc = attach(h, o, op, 0);
-        /* A taken-over domain may have no channel: then it is made. */
-        if ( rc && errno == ENOENT && !(o->flags & VMIRING_OPEN_REATTACH) )
-            rc = create(h, o, op);
+        if ( errno == EOPNOTSUPP )
+            return replace(h, o, op);
+        /* Nobody is there: nothing to take over, so it is made. */
+        if ( errno == ENOENT && !(o->flags & VMIRING_OPEN_REATTACH) )
+            return create(h, o, op);
     }
-    else
-        rc = create(h, o, op);
 
-    return rc ? acquire_fail(h, o) : 0;
+    return -1;
 }
 
 static int bind_doorbell(vmiring *h, uint32_t port)
@@ -402,7 +421,7 @@ static int take_grant(vmiring *h, const struct vmev2_op_create *g)
     return 0;
 }
 
-static int set_up(vmiring *h, const struct vmev2_op *op, bool inherited)
+static int set_up(vmiring *h, const struct vmev2_op *op)
 {
     struct v2 *v2 = h->v2;
 
@@ -413,7 +432,7 @@ static int set_up(vmiring *h, const struct vmev2_op *op, bool inherited)
         return -1;
 
     begin_fresh(v2);
-    if ( inherited && begin_inherited(h) )
+    if ( v2->inherited && begin_inherited(h) )
         return -1;
 
     h->body_size = v2->slot_rsp - VMEV2_SLOT_REC;
@@ -430,7 +449,6 @@ int v2_open(vmiring *h, const vmiring_options *o)
 {
     struct vmev2_op op;
     struct vmev2_op end;
-    bool inherited;
     int err;
 
     h->v2 = calloc(1, sizeof(*h->v2));
@@ -439,17 +457,20 @@ int v2_open(vmiring *h, const vmiring_options *o)
 
     if ( acquire(h, o, &op) )
     {
+        acquire_fail(h, o);
+        err = errno;
         v2_free(h, false);
+        errno = err;
         return -1;
     }
 
-    inherited = op.cmd == VMEV2_CMD_ATTACH;
-    if ( !set_up(h, &op, inherited) )
+    h->v2->inherited = op.cmd == VMEV2_CMD_ATTACH;
+    if ( !set_up(h, &op) )
         return 0;
 
     /* Take back what we made; an inherited channel is left as it was. */
     err = errno;
-    if ( !inherited && err != EBUSY )
+    if ( !h->v2->inherited && err != EBUSY )
     {
         v2_op_init(&end, VMEV2_CMD_DESTROY, op.u.create.generation);
         v2_op(h->host, h->domid, &end, NULL, 0);
