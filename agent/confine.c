@@ -73,7 +73,8 @@ static int allow(scmp_filter_ctx ctx, int nr, unsigned int args,
 
 static int allow_ioctl(scmp_filter_ctx ctx, uint32_t cmd)
 {
-    struct scmp_arg_cmp arg = SCMP_A1_32(SCMP_CMP_EQ, cmd);
+    struct scmp_arg_cmp arg = { .arg = 1, .op = SCMP_CMP_MASKED_EQ,
+                                .datum_a = UINT32_MAX, .datum_b = cmd };
 
     return allow(ctx, SCMP_SYS(ioctl), 1, &arg);
 }
@@ -88,8 +89,10 @@ static int refuse(scmp_filter_ctx ctx, int nr)
 /* No memory becomes executable, new sockets are local. */
 static int allow_limited(scmp_filter_ctx ctx)
 {
-    struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    struct scmp_arg_cmp local = SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX);
+    struct scmp_arg_cmp no_exec = { .arg = 2, .op = SCMP_CMP_MASKED_EQ,
+                                    .datum_a = PROT_EXEC, .datum_b = 0 };
+    struct scmp_arg_cmp local = { .arg = 0, .op = SCMP_CMP_MASKED_EQ,
+                                  .datum_a = UINT32_MAX, .datum_b = AF_UNIX };
     int rc;
 
     if ( (rc = allow(ctx, SCMP_SYS(mmap), 1, &no_exec)) ||

@@ -29,6 +29,7 @@ int domains_find(const char *sim, const char *name, uint32_t *domid);
 const char *domains_error(const char *sim, int err);
 
 /* "" where it is not known. */
-void domains_name(const char *sim, uint32_t domid, char *name, unsigned int size);
+void domains_name(const char *sim, uint32_t domid, char *name,
+                  unsigned int size);
 
 #endif /* AGENT_DOMAINS_H */

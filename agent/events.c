@@ -28,7 +28,7 @@ const struct event_kind event_kinds[] = {
     { "xcr0", VMIRING_WRITE_CTRLREG, VMIRING_XCR0, MODE_EITHER, true, true,
       WAY_SUBSCRIBE, false, "XSETBV" },
     { "msr", VMIRING_MOV_TO_MSR, 0, MODE_SYNC_ONLY, true, false,
-      WAY_SUBSCRIBE, false, "write of an MSR: msr=HEX, or the system call ones" },
+      WAY_SUBSCRIBE, false, "write of MSR msr=HEX, or the system call ones" },
     { "cpuid", VMIRING_CPUID, 0, MODE_SYNC_ONLY, true, false,
       WAY_SUBSCRIBE, true, "CPUID" },
     { "int3", VMIRING_SOFTWARE_BREAKPOINT, 0, MODE_SYNC_ONLY, true, false,
@@ -255,14 +255,6 @@ int events_parse(struct event_list *list, const char *arg, char *err,
         rc = parse_one(list, word, err, err_size);
     free(copy);
     return rc;
-}
-
-const struct event_kind *event_kind_find(uint32_t reason, uint32_t index)
-{
-    for ( const struct event_kind *k = event_kinds; k->name; k++ )
-        if ( k->reason == reason && k->index == index )
-            return k;
-    return NULL;
 }
 
 bool events_have(const struct event_list *list, uint32_t reason)

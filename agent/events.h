@@ -54,13 +54,12 @@ struct event_list {
 void events_default(struct event_list *list);
 
 /*
- * Parses "cr3:sync,msr=c0000082,mem=800-8ff/rx,...".  On failure -1 and a message in err.
- * The list is replaced.
+ * Parses "cr3:sync,msr=c0000082,mem=800-8ff/rx,..." into the list, which is
+ * replaced.  On failure -1 and a message in err.
  */
 int events_parse(struct event_list *list, const char *arg, char *err,
                  size_t err_size);
 
-const struct event_kind *event_kind_find(uint32_t reason, uint32_t index);
 bool events_have(const struct event_list *list, uint32_t reason);
 void event_choice_name(const struct event_choice *c, char *buf, size_t size);
 void event_subscription(const struct event_choice *c, uint8_t regs,

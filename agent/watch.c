@@ -236,7 +236,9 @@ static void receive_failed(struct watch *w)
     snprintf(line, sizeof(line), "vmi-agent: domain %" PRIu32 ": %.250s\n",
              w->domid, vmiring_error(w->h));
     watch_line(&w->err, line);
-    watch_stop(w, code == EXIT_GONE || code == EXIT_TAKEN ? code : EXIT_INTERNAL);
+    if ( code != EXIT_GONE && code != EXIT_TAKEN )
+        code = EXIT_INTERNAL;
+    watch_stop(w, code);
 }
 
 static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
@@ -278,8 +280,8 @@ static int on_pause_end(sd_event_source *s, uint64_t usec, void *data)
 
 /* ---- the loop ---- */
 
-static int on_statistics(sd_event_source *s, const struct signalfd_siginfo *si,
-                         void *data)
+static int on_statistics(sd_event_source *s,
+                         const struct signalfd_siginfo *si, void *data)
 {
     (void)s;
     (void)si;
