@@ -466,7 +466,10 @@ int v2_open(vmiring *h, const vmiring_options *o)
 
     h->v2->inherited = op.cmd == VMEV2_CMD_ATTACH;
     if ( !set_up(h, &op) )
+    {
+        h->engine = &v2_engine;
         return 0;
+    }
 
     /* Take back what we made; an inherited channel is left as it was. */
     err = errno;

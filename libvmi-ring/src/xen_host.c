@@ -38,11 +38,11 @@ struct toolcore_handle {
 void xentoolcore__register_active_handle(struct toolcore_handle *handle);
 void xentoolcore__deregister_active_handle(struct toolcore_handle *handle);
 
-/* Resource mappings, at most four and one or two per ring. */
+/* Resource mappings. */
 struct mapping {
     struct mapping *next;
     void *addr;
-    xenforeignmemory_resource_handle *fres[2];
+    size_t bytes;
 };
 
 /* Pages of guest memory that stay mapped until forget(). */
@@ -133,14 +133,26 @@ static int xen_restrict(struct host *host, uint32_t domid)
 
 /* ---- mappings ---- */
 
-static void drop_mapping(struct xen_host *x, struct mapping *m)
+static void drop_mapping(struct mapping *m)
 {
-    unsigned int i;
-
-    for ( i = 0; i < ARRAY_SIZE(m->fres); i++ )
-        if ( m->fres[i] )
-            xenforeignmemory_unmap_resource(x->fmem, m->fres[i]);
+    munmap(m->addr, m->bytes);
     free(m);
+}
+
+/*
+ * By ioctl and not by libxenforeignmemory, which refuses MAP_FIXED: a ring is
+ * mapped twice in a row.
+ */
+static int map_at(struct xen_host *x, void *addr, size_t bytes, int prot,
+                  privcmd_mmap_resource_t *op)
+{
+    if ( mmap(addr, bytes, prot, MAP_SHARED | MAP_FIXED, x->privcmd, 0) ==
+         MAP_FAILED )
+        return -1;
+
+    op->addr = (uintptr_t)addr;
+
+    return ioctl(x->privcmd, IOCTL_PRIVCMD_MMAP_RESOURCE, op) < 0 ? -1 : 0;
 }
 
 static void *xen_map(struct host *host, uint32_t domid, uint32_t type,
@@ -157,7 +169,8 @@ static void *xen_map(struct host *host, uint32_t domid, uint32_t type,
         return NULL;
 
     /* Reserves the addresses, so that MAP_FIXED replaces nothing of others. */
-    m->addr = mmap(NULL, bytes * times, PROT_NONE,
+    m->bytes = bytes * times;
+    m->addr = mmap(NULL, m->bytes, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if ( m->addr == MAP_FAILED )
     {
@@ -168,18 +181,18 @@ static void *xen_map(struct host *host, uint32_t domid, uint32_t type,
 
     for ( i = 0; i < times; i++ )
     {
-        void *addr = (char *)m->addr + i * bytes;
+        privcmd_mmap_resource_t op = {
+            .dom = domid,
+            .type = type,
+            .id = id,
+            .idx = first,
+            .num = nr,
+        };
 
-        m->fres[i] = xenforeignmemory_map_resource(x->fmem, domid, type, id,
-                                                   first, nr, &addr, prot,
-                                                   MAP_SHARED | MAP_FIXED);
-        if ( !m->fres[i] )
+        if ( map_at(x, (char *)m->addr + i * bytes, bytes, prot, &op) )
         {
-            void *reserved = m->addr;
-
             err = errno;
-            drop_mapping(x, m);
-            munmap(reserved, bytes * times);
+            drop_mapping(m);
             errno = err;
             return NULL;
         }
@@ -205,7 +218,7 @@ static void xen_unmap(struct host *host, void *addr, uint64_t nr,
             struct mapping *m = *link;
 
             *link = m->next;
-            drop_mapping(x, m);
+            drop_mapping(m);
             return;
         }
 }
@@ -338,7 +351,7 @@ static void xen_close(struct host *host, bool child)
         if ( child )
             free(m);
         else
-            drop_mapping(x, m);
+            drop_mapping(m);
     }
 
     if ( x->evtchn )
