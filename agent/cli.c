@@ -56,6 +56,7 @@ struct parser {
     FILE *err;
     bool have_command;
     const char *events;      /* of -e, parsed when all is known */
+    const char *word;        /* being parsed */
 };
 
 static int __attribute__((format(printf, 2, 3)))
@@ -287,8 +288,8 @@ static int watch_option(struct parser *p, int opt)
     case 'q':
         cfg->quiet = true;
         return 0;
-    default:   /* getopt_long() has printed which */
-        return -1;
+    default:
+        return bad(p, "unknown option \"%s\"; --help lists them", p->word);
     }
 }
 
@@ -330,6 +331,8 @@ static int option(struct parser *p, int opt, int argc, char **argv)
         return set_command(p, CMD_VERSION, NULL);
     case 'h':
         return set_command(p, CMD_HELP, NULL);
+    case ':':
+        return bad(p, "%s: expected an argument", p->word);
     default:
         return watch_option(p, opt);
     }
@@ -389,11 +392,15 @@ enum exit_code cli_parse(int argc, char **argv, struct config *cfg, FILE *err)
     int opt;
 
     *cfg = (struct config){ .regs = VMIRING_REGS_CORE };
+    opterr = 0;   /* our own messages */
     optind = 0;   /* glibc: begin anew, so that a test can parse many times */
-    while ( (opt = getopt_long(argc, argv, "e:o:c:qh", long_options,
+    while ( (opt = getopt_long(argc, argv, ":e:o:c:qh", long_options,
                                NULL)) != -1 )
+    {
+        p.word = argv[optind - 1];
         if ( option(&p, opt, argc, argv) )
             return EXIT_USAGE;
+    }
     if ( optind < argc )
     {
         bad(&p, "unexpected \"%s\"; --help tells", argv[optind]);

@@ -54,7 +54,7 @@ static const char *text_header(const struct print_header *h)
             h->nr_rings, h->nr_rings == 1 ? "" : "s", h->ring_bytes,
             h->generation);
     add("\n# watching %s, registers %s\n", h->events, h->regs);
-    add("# %14s %4s %10s %-18s %-5s %18s %18s %18s payload ; instruction",
+    add("# %14s %4s %10s %-19s %-5s %18s %18s %18s payload ; instruction",
         "time", "vcpu", "seq", "event", "mode", "rip", "cr3", "tsc");
     return end();
 }
@@ -196,7 +196,7 @@ static const char *text_record(const struct record *r, struct disasm *d)
         return text_domain(r);
     begin();
     add_time(r);
-    add("%4" PRIu32 " %10" PRIu64 " %-18s %-5s", r->vcpu, r->seq,
+    add("%4" PRIu32 " %10" PRIu64 " %-19s %-5s", r->vcpu, r->seq,
         vmiring_reason_name(r->reason),
         r->flags & VMIRING_EV_SYNC ? "sync" : "async");
     add_value(have_pc, pc);
