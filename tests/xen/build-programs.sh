@@ -55,8 +55,9 @@ install_agent()
 {
     local root=$1 build=$2
 
-    DESTDIR=$root run_logged "$log" "cmake --install" \
-        cmake --install "$build" --prefix /usr
+    DESTDIR=$root run_logged "$log" "cmake --install" cmake --install "$build"
+    [ -x "$root/usr/sbin/vmi-agent" ] ||
+        die "$build does not install /usr/sbin/vmi-agent (configure it with -DCMAKE_INSTALL_PREFIX=/usr)"
     rm -rf "${root:?}"/usr/{include,share,lib/cmake,lib/pkgconfig} \
         "${root:?}"/usr/lib/x86_64-linux-gnu/{cmake,pkgconfig}
 }

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib/results.sh
 . "$here/../lib/results.sh"
 
-stock_scenarios=(legacy waitqueue)
+stock_scenarios=(legacy waitqueue agent-legacy compat)
 
 # boot NAME XEN TIMEOUT SCENARIO...: one boot, its results under its name.
 boot()

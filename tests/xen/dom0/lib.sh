@@ -5,7 +5,7 @@
 # with `plan`, then reports each with `pass`, `fail` or `skip`; a test that was
 # announced and not reported counts as failed (boot.py).
 
-export PATH=/usr/bin:/usr/lib/xen-4.17/bin
+export PATH=/usr/bin:/usr/sbin:/usr/lib/xen-4.17/bin
 
 # Whole lines to the host; see init.
 RIG_PORT=/dev/ttyS1
@@ -146,6 +146,61 @@ paused_of() { echo "$1" | sed 's/.*paused=\([0-9]*\).*/\1/'; }
 total()
 {
     sed -n "s/^total .*\b$1=\([0-9]*\).*/\1/p" "$2" | tail -n 1
+}
+
+# vcpu_value KEY FILE V: likewise of the last line "vcpu V ".
+vcpu_value()
+{
+    sed -n "s/^vcpu $3 .*\b$1=\([0-9]*\).*/\1/p" "$2" | tail -n 1
+}
+
+# spread KEY FILE: smallest and largest value of KEY over the vCPU lines.
+spread()
+{
+    sed -n "s/^vcpu .*\b$1=\([0-9]*\).*/\1/p" "$2" | sort -n |
+        sed -n '1p;$p' | tr '\n' ' '
+}
+
+# agent ABI OPTION...: vmi-agent, where the v2 one finds no libxenctrl.
+agent()
+{
+    abi=$1
+    shift
+    if [ "$abi" = v2 ]; then
+        chroot /agent /usr/sbin/vmi-agent "$@"
+    else
+        vmi-agent "$@"
+    fi
+}
+
+# agent_start ABI OPTION...: in the background, on the guest; its output goes
+# to /tmp/agent.out and /tmp/agent.err. Returns when it is attached.
+agent_start()
+{
+    abi=$1
+    shift
+    : >/tmp/agent.out
+    : >/tmp/agent.err
+    if [ "$abi" = v2 ]; then
+        # exec, so that AGENT is the agent itself and can be signalled.
+        (exec chroot /agent /usr/sbin/vmi-agent --domid "$DOMID" --abi v2 \
+            -o text "$@" >/tmp/agent.out 2>/tmp/agent.err) &
+    else
+        (exec vmi-agent --domid "$DOMID" --abi "$abi" \
+            -o text "$@" >/tmp/agent.out 2>/tmp/agent.err) &
+    fi
+    AGENT=$!
+    if ! wait_for_line '^# watching' /tmp/agent.out 20; then
+        note "vmi-agent did not attach: $(tr '\n' ' ' </tmp/agent.err)"
+        return 1
+    fi
+}
+
+# agent_stop: ends it as an operator would; its exit status.
+agent_stop()
+{
+    kill -INT "$AGENT"
+    wait "$AGENT"
 }
 
 # wait_for_line PATTERN FILE SECONDS
