@@ -405,6 +405,26 @@ int vmiring_query_status(const vmiring_options *opts, struct vmiring_status *st,
 /* Ends a channel whoever holds it, releasing all vCPUs.  errno as open. */
 int vmiring_force_release(const vmiring_options *opts);
 
+/* A domain of a simulated host. */
+struct vmiring_domain_entry {
+    size_t size;             /* of each entry; set the first one's */
+    uint32_t domid;
+    uint32_t nr_vcpus;
+    uint32_t state;          /* 0 running 1 shutdown 2 dying */
+    uint32_t shutdown_code;
+    uint64_t nr_pages;
+    char name[48];
+    uint8_t uuid[16];
+};
+
+/*
+ * Fills up to nr entries, with ascending domids from first on, and returns how
+ * many.  Fewer than nr: that was all.  sim is the host's socket; NULL gives
+ * ENOTSUP, as on Xen xenstore has the names.  Otherwise errno as open.
+ */
+int vmiring_sim_domains(const char *sim, uint32_t first,
+                        struct vmiring_domain_entry *out, uint32_t nr);
+
 /* ---- guest memory ---- */
 
 /*

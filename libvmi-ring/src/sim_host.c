@@ -28,6 +28,7 @@ struct sim_host {
     struct host host;
     struct legacy_host legacy;
     int sock;
+    bool lost;              /* the connection is of no use any more */
     int epoll_fd;           /* all ports' from_xen */
     uint32_t cookie;
     uint64_t offers;        /* SIMP_HAS_* */
@@ -162,11 +163,17 @@ static int receive_reply(struct sim_host *s, struct call *c)
 /* Returns rc of the reply, or -1 and errno. */
 static int call(struct sim_host *s, struct call *c)
 {
+    if ( s->lost )
+    {
+        errno = ECONNRESET;
+        return -1;
+    }
+
     c->req.cookie = ++s->cookie;
     if ( send_call(s, c) || receive_reply(s, c) )
     {
-        /* Out of step: nothing after this could be trusted. */
-        shutdown(s->sock, SHUT_RDWR);
+        /* Out of step: nothing that came after this could be trusted. */
+        s->lost = true;
         return -1;
     }
 

@@ -455,8 +455,12 @@ static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
         return fail(&h->msg, EALREADY, "vCPU %u's request was answered before",
                     vcpu);
 
-    /* Only what we handed out; and Xen takes the byte back at the end. */
-    if ( handle != v->taken || !shm_read8(&v2->pending[vcpu]) )
+    /*
+     * Only what we handed out.  Xen takes the byte back when it ends a request;
+     * set again, it means the next one.
+     */
+    if ( handle != v->taken || !shm_read8(&v2->pending[vcpu]) ||
+         handle != shm_read64(&v2_slot(v2, vcpu)->req_seq) )
         return fail(&h->msg, ECANCELED, "vCPU %u's request was ended by policy "
                     "or reset before it was answered", vcpu);
 

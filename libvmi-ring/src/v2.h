@@ -16,7 +16,7 @@ struct v2_ring {
 };
 
 struct v2_vcpu {
-    uint64_t next_seq;      /* expected; 0: not known yet */
+    uint64_t next_seq;      /* expected; they begin at 1.  0: not known */
     uint64_t lost_told;     /* of Xen's lost counter: reported, or not ours */
     uint64_t taken;         /* req_seq of the request handed out last */
     uint64_t answered;      /* req_seq of the request answered last */

@@ -303,7 +303,10 @@ static void begin_fresh(struct v2 *v2)
     }
 
     for ( i = 0; i < v2->nr_vcpus; i++ )
+    {
         v2->vcpus[i].lost_told = shm_read64(&v2->lines[i].lost);
+        v2->vcpus[i].next_seq = 1;
+    }
 }
 
 /* Calls step for each record that is left in a ring. */
@@ -337,6 +340,7 @@ static void inherit_lost(struct v2 *v2, uint32_t vcpu, uint64_t count)
     v2->rings[v2_ring_of(v2, vcpu)].lost_told -= count;
 }
 
+/* next_seq 0: no record of this vCPU yet. */
 static void count_gap(struct v2 *v2, const struct vmev2_rec *rec)
 {
     struct v2_vcpu *v = &v2->vcpus[rec->vcpu];
@@ -363,6 +367,9 @@ static int begin_inherited(vmiring *h)
 {
     struct v2 *v2 = h->v2;
     uint32_t i;
+
+    for ( i = 0; i < v2->nr_vcpus; i++ )
+        v2->vcpus[i].next_seq = 0;
 
     for ( i = 0; i < v2->nr_rings; i++ )
     {
