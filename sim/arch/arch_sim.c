@@ -366,6 +366,8 @@ static void finish_writes(struct vcpu *v, struct monitor_write_data *w)
 
 /* ---- the way into the guest ---- */
 
+void (*sim_emulate_hook)(struct vcpu *v, uint32_t flags);
+
 /* As hvm_vm_event_do_resume(). */
 static void vm_event_do_resume(struct vcpu *v)
 {
@@ -381,9 +383,12 @@ static void vm_event_do_resume(struct vcpu *v)
 
     if ( a->emulate_flags )
     {
-        a->emulate_flags = 0;
+        /* What is emulated may raise an event whose answer asks for more. */
+        uint32_t flags = xchg(&a->emulate_flags, 0);
+
         v->arch.emulated++;
-        sim_emulate(v);
+        if ( sim_emulate_hook )
+            sim_emulate_hook(v, flags);
     }
 
     finish_writes(v, &a->write_data);

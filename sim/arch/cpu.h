@@ -23,10 +23,9 @@ void sim_write_cr(struct vcpu *v, unsigned int cr, uint64_t value,
 void sim_write_msr(struct vcpu *v, uint32_t msr, uint64_t value, bool may_defer);
 
 /*
- * What v does instead of its next instruction, or as it, when an answer asks
- * for emulation; set by whoever plays the guest.  NULL: nothing.
+ * Emulates v's next instruction, as an answer asked for (VM_EVENT_FLAG_*); set
+ * by whoever plays the guest.  NULL: nothing.
  */
-extern void (*sim_emulate_hook)(struct vcpu *v);
-void sim_emulate(struct vcpu *v);
+extern void (*sim_emulate_hook)(struct vcpu *v, uint32_t flags);
 
 #endif

@@ -15,14 +15,6 @@
 
 #include <stdlib.h>
 
-void (*sim_emulate_hook)(struct vcpu *v);
-
-void sim_emulate(struct vcpu *v)
-{
-    if ( sim_emulate_hook )
-        sim_emulate_hook(v);
-}
-
 /* ---- control ---- */
 
 int arch_monitor_init_domain(struct domain *d)

@@ -168,6 +168,8 @@ struct domain *sim_domain_create(const char *name, domid_t domid,
 
 /* ---- death ---- */
 
+void (*sim_domain_free_hook)(struct domain *d);
+
 static void destroy(struct domain *d)
 {
     unsigned int i;
@@ -177,6 +179,8 @@ static void destroy(struct domain *d)
     pthread_rwlock_unlock(&list_lock);
 
     vm_event_domain_free(d);
+    if ( sim_domain_free_hook )
+        sim_domain_free_hook(d);
     BUG_ON(d->xen_pages);
     for ( i = 0; i < d->max_vcpus; i++ )
         sim_free_vcpu(d->vcpu[i]);

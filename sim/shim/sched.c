@@ -226,6 +226,11 @@ void sim_vcpu_idle(struct vcpu *v, s_time_t ns)
     pthread_mutex_unlock(&v->sched_mutex);
 }
 
+void sim_vcpu_kick(struct vcpu *v)
+{
+    sleep_nosync(v);
+}
+
 void sim_vcpu_stop(struct vcpu *v)
 {
     pthread_mutex_lock(&v->sched_mutex);

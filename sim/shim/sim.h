@@ -70,6 +70,8 @@ struct domain *sim_domain_create(const char *name, domid_t domid,
  */
 int sim_domain_kill(struct domain *d, unsigned int max_steps);
 struct domain *sim_domain_find(domid_t domid);
+/* Frees d->guest, when nobody can find the domain any more. */
+extern void (*sim_domain_free_hook)(struct domain *d);
 
 /* ---- vCPUs ---- */
 
@@ -85,6 +87,8 @@ bool sim_vcpu_return_to_guest(struct vcpu *v);
 /* In the guest: waits for so many ns, or until Xen wants the vCPU. */
 void sim_vcpu_idle(struct vcpu *v, s_time_t ns);
 void sim_vcpu_stop(struct vcpu *v);
+/* Has v pass the scheduler once, as an interrupt for Xen would. */
+void sim_vcpu_kick(struct vcpu *v);
 
 /*
  * For a test that plays several vCPUs on one thread: v becomes current and
