@@ -52,10 +52,10 @@ uint32_t vm_event_channel_state(const struct vm_event_channel *ch)
         return VMEV2_STATE_DEAD;
     if ( !ch->live )
         return VMEV2_STATE_IDLE;
-    if ( ch->bound )
+    if ( read_atomic(&ch->bound) )
         return VMEV2_STATE_ARMED;
 
-    return ch->ever_bound ? VMEV2_STATE_HELD : VMEV2_STATE_CREATED;
+    return read_atomic(&ch->ever_bound) ? VMEV2_STATE_HELD : VMEV2_STATE_CREATED;
 }
 
 /* Under ch->lock. */
@@ -88,7 +88,7 @@ void vm_event_port_bound(struct domain *rd, evtchn_port_t rport,
     spin_lock(&ch->lock);
     if ( rport == ch->port && !ch->dead )
     {
-        ch->agent_port = lport;
+        write_atomic(&ch->agent_port, lport);
         write_atomic(&ch->ever_bound, true);
         write_atomic(&ch->bound, true);
         show_state(ch);
@@ -129,7 +129,7 @@ static int renew_port(struct domain *d, struct vm_event_channel *ch)
     old = ch->port;
     write_atomic(&ch->port, port);
     write_atomic(&ch->bound, false);
-    ch->agent_port = ~0U;
+    write_atomic(&ch->agent_port, ~0U);
     spin_unlock(&ch->lock);
 
     if ( old )
@@ -261,7 +261,7 @@ static void set_rings(struct vm_event_channel *ch, const struct layout *l)
  */
 static uint64_t wall_clock(void)
 {
-    uint64_t ns, days;
+    uint64_t ns = 0, days;  /* left alone while there is no wall clock */
     struct tm tm = wallclock_time(&ns);
     unsigned int year = tm.tm_year + 1900 - (tm.tm_mon < 2);
     unsigned int month = (tm.tm_mon + 10) % 12;  /* March is 0 */
@@ -331,7 +331,7 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     ch->nr_rings = l->nr_rings;
     ch->ring_bytes = l->ring_bytes;
     ch->generation++;
-    ch->ever_bound = false;
+    write_atomic(&ch->ever_bound, false);
     fill_ctrl(ch, l);
     spin_unlock(&ch->lock);
 
@@ -459,18 +459,6 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     return rc;
 }
 
-/* What the last agent did not take becomes a gap in the sequences. */
-static void discard_rings(struct vm_event_channel *ch)
-{
-    struct vcpu *v;
-
-    if ( ch->nr_rings == 1 )
-        ch->ring.cons = ch->ring.prod;
-    else
-        for_each_vcpu ( ch->d, v )
-            v->vm_event->own.cons = v->vm_event->own.prod;
-}
-
 /* Under d->vm_event_lock. */
 int vm_event_channel_attach(struct domain *d, uint32_t flags,
                             struct vmev2_op_create *op)
@@ -517,8 +505,6 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     rc = renew_port(d, ch);
     if ( !rc )
     {
-        if ( flags & VMEV2_ATTACH_DISCARD )
-            discard_rings(ch);
         ch->agent = current->domain->domain_id;
         ch->created = NOW();
         report(ch, op);
@@ -564,7 +550,7 @@ static void detach(struct domain *d, struct vm_event_channel *ch, bool released)
     spin_lock(&ch->lock);
     write_atomic(&ch->port, 0);
     write_atomic(&ch->bound, false);
-    ch->agent_port = ~0U;
+    write_atomic(&ch->agent_port, ~0U);
     spin_unlock(&ch->lock);
 
     if ( port )

@@ -119,7 +119,7 @@ void vm_event_vcpu_pause(struct vcpu *v)
     ASSERT(v == current);
 
     if ( v->vm_event )
-        v->vm_event->pauses++;
+        write_atomic(&v->vm_event->pauses, v->vm_event->pauses + 1);
 
     atomic_inc(&v->vm_event_pause_count);
     vcpu_pause_nosync(v);
@@ -161,7 +161,7 @@ static int raise(struct vm_event_channel *ch, struct vcpu *v, bool sync,
     if ( !sync && !read_atomic(&ch->bound) )
         return 0;
 
-    vm_event_record(rec, v, sync, ++vv->seq, ch->regs[reason], req);
+    vm_event_record(rec, v, sync, ch->regs[reason], req);
 
     if ( sync )
         return vm_event_slot_raise(ch, v, rec);

@@ -94,7 +94,7 @@ static void snapshot(struct vm_event_channel *ch, struct vcpu *v,
     if ( !vv )
         return;
 
-    info->pauses = vv->pauses;
+    info->pauses = read_atomic(&vv->pauses);
     if ( !ch )
         return;
 
@@ -115,7 +115,7 @@ static void snapshot(struct vm_event_channel *ch, struct vcpu *v,
     info->cancelled = vv->cancelled;
     info->stale = vv->stale;
     info->bad = vv->bad;
-    info->pauses = vv->pauses;
+    info->pauses = read_atomic(&vv->pauses);
     info->pending = vv->outstanding + vv->stash_nr;
     if ( vv->outstanding )
     {
@@ -149,7 +149,7 @@ static void describe(const struct domain *d, const struct vm_event_channel *ch,
     info->nr_rings = ch->nr_rings;
     info->ring_bytes = ch->ring_bytes;
     info->deadline_ms = ch->deadline_ms;
-    info->agent_port = ch->agent_port;
+    info->agent_port = read_atomic(&ch->agent_port);
     info->expired = ch->expired;
 }
 

@@ -67,11 +67,13 @@ struct vm_event_domain {
     unsigned int nr_vcpus;
     uint64_t refused;       /* responses that no request waited for */
     bool warned;
+    struct tasklet rest;    /* takes the responses that the budget left */
+    struct domain *d;
 };
 
 bool vm_event_check_ring(const struct vm_event_domain *ved)
 {
-    return ved && ved->ring_page;
+    return ved && read_atomic(&ved->ring_page);
 }
 
 /* ---- ring and stash; under ved->lock ---- */
@@ -260,7 +262,7 @@ void vm_event_cancel_slot(struct domain *d, struct vm_event_domain *ved)
     spin_unlock(&ved->lock);
 
     if ( notify )
-        notify_via_xen_event_channel(d, ved->port);
+        notify_via_xen_event_channel(d, read_atomic(&ved->port));
 }
 
 void vm_event_put_request(struct domain *d, struct vm_event_domain *ved,
@@ -296,7 +298,7 @@ void vm_event_put_request(struct domain *d, struct vm_event_domain *ved,
 
     spin_unlock(&ved->lock);
 
-    notify_via_xen_event_channel(d, ved->port);
+    notify_via_xen_event_channel(d, read_atomic(&ved->port));
 }
 
 int vm_event_legacy_traps(struct vcpu *v, bool sync, vm_event_request_t *req)
@@ -367,7 +369,7 @@ static bool get_response(struct domain *d, struct vm_event_domain *ved,
 
     /* Outside the lock: the agent may run at once. */
     if ( notify )
-        notify_via_xen_event_channel(d, ved->port);
+        notify_via_xen_event_channel(d, read_atomic(&ved->port));
 
     return found;
 }
@@ -446,7 +448,21 @@ static int resume(struct domain *d, struct vm_event_domain *ved)
             vm_event_vcpu_unpause(v);
     }
 
+    /*
+     * What is left was pushed meanwhile.  The agent may have seen from
+     * rsp_event that it need not tell us.
+     */
+    if ( !budget )
+        tasklet_schedule(&ved->rest);
+
     return 0;
+}
+
+static void cf_check resume_rest(void *data)
+{
+    struct vm_event_domain *ved = data;
+
+    resume(ved->d, ved);
 }
 
 /* ---- notifications ---- */
@@ -487,12 +503,13 @@ static void free_ved(struct vm_event_domain *ved)
             xfree(ved->stash[i]);
         }
 
+    tasklet_kill(&ved->rest);
     xfree(ved->stash);
     xfree(ved->stashed);
     xfree(ved);
 }
 
-static struct vm_event_domain *new_ved(const struct domain *d, int pause_flag)
+static struct vm_event_domain *new_ved(struct domain *d, int pause_flag)
 {
     struct vm_event_domain *ved = xzalloc(struct vm_event_domain);
     unsigned int i;
@@ -501,6 +518,8 @@ static struct vm_event_domain *new_ved(const struct domain *d, int pause_flag)
         return NULL;
 
     spin_lock_init(&ved->lock);
+    tasklet_init(&ved->rest, resume_rest, ved);
+    ved->d = d;
     ved->pause_flag = pause_flag;
     ved->nr_vcpus = d->max_vcpus;
     ved->stashed = xzalloc_array(unsigned long, BITS_TO_LONGS(d->max_vcpus));
@@ -575,13 +594,13 @@ static int enable(struct domain *d, struct xen_domctl_vm_event_op *vec,
     vec->u.enable.port = rc;
 
     spin_lock(&ved->lock);
-    ved->port = rc;
+    write_atomic(&ved->port, rc);
     ved->ring_pg = pg;
     ved->reserved = 0;
     ved->refused = 0;
     ved->warned = false;
     FRONT_RING_INIT(&ved->front_ring, (vm_event_sring_t *)page, PAGE_SIZE);
-    ved->ring_page = page;
+    write_atomic(&ved->ring_page, page);
     spin_unlock(&ved->lock);
 
     return 0;
@@ -627,7 +646,7 @@ static void disable(struct domain *d, struct vm_event_domain *ved)
     spin_lock(&ved->lock);
     page = ved->ring_page;
     pg = ved->ring_pg;
-    ved->ring_page = NULL;
+    write_atomic(&ved->ring_page, NULL);
     spin_unlock(&ved->lock);
 
     for_each_vcpu ( d, v )

@@ -85,7 +85,7 @@ struct vm_event_vcpu {
     vm_event_response_t rsp;
 
     /* Counters since create; vmev2_vcpu_info has their meaning. */
-    uint64_t seq;           /* written by the vCPU itself, as produced, lost */
+    uint64_t seq;           /* under both locks, as produced and lost */
     uint64_t produced;
     uint64_t lost;
     uint64_t raised;
@@ -213,7 +213,7 @@ int vm_event_area_free(struct domain *d, struct vm_event_channel *ch,
 
 /* slot.c */
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
-                        const struct vmev2_rec *rec);
+                        struct vmev2_rec *rec);
 void vm_event_slots_visit(struct domain *d);
 void cf_check vm_event_notification(struct vcpu *v, unsigned int port);
 
@@ -222,7 +222,7 @@ void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size
                         struct vmev2_ring_line *line,
                         const struct vmev2_user_line *user, bool shared);
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
-                       const struct vmev2_rec *rec);
+                       struct vmev2_rec *rec);
 
 /* validate.c */
 struct vm_event_rules {
@@ -235,7 +235,6 @@ uint32_t vm_event_validate(const struct vmev2_rsp *rsp,
 
 /* record.c */
 unsigned int vm_event_record(struct vmev2_rec *rec, struct vcpu *v, bool sync,
-                             uint64_t seq, unsigned int regs,
-                             const vm_event_request_t *req);
+                             unsigned int regs, const vm_event_request_t *req);
 
 #endif /* VM_EVENT_PRIVATE_H */

@@ -146,8 +146,7 @@ static unsigned int put_payload(void *to, const vm_event_request_t *req)
  * been written: nothing of Xen's stack or heap gets out.
  */
 unsigned int vm_event_record(struct vmev2_rec *rec, struct vcpu *v, bool sync,
-                             uint64_t seq, unsigned int regs,
-                             const vm_event_request_t *req)
+                             unsigned int regs, const vm_event_request_t *req)
 {
     uint8_t *body = (uint8_t *)(rec + 1);
     unsigned int payload = put_payload(body, req), size = 0;
@@ -168,7 +167,7 @@ unsigned int vm_event_record(struct vmev2_rec *rec, struct vcpu *v, bool sync,
     rec->payload_size = payload;
     rec->regs = size ? regs : VMEV2_REGS_NONE;
     rec->altp2m_idx = req->altp2m_idx;
-    rec->seq = seq;
+    rec->seq = 0;  /* given when it is published, under a lock */
     rec->time = NOW();
 
     return rec->size;

@@ -68,7 +68,7 @@ static bool publish(struct vm_event_ring *ring, const struct vmev2_rec *rec)
 }
 
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
-                       const struct vmev2_rec *rec)
+                       struct vmev2_rec *rec)
 {
     struct vm_event_vcpu *vv = v->vm_event;
     struct vm_event_ring *ring = vv->ring;
@@ -78,6 +78,7 @@ void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
         spin_lock(&ring->lock);
 
     sync_cons(ring);
+    rec->seq = ++vv->seq;
     vv->produced++;
 
     if ( rec->size <= ring->size - (ring->prod - ring->cons) )

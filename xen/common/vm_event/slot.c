@@ -74,7 +74,7 @@ static void hold_vcpu(struct vcpu *v)
  * on as if nobody listened.
  */
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
-                        const struct vmev2_rec *rec)
+                        struct vmev2_rec *rec)
 {
     struct vm_event_vcpu *vv = v->vm_event;
     bool listener, notify = false;
@@ -83,6 +83,7 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
 
     spin_lock(&vv->lock);
 
+    rec->seq = ++vv->seq;
     vv->raised++;
 
     /* Under HOLD a request waits for the next agent; before the first there

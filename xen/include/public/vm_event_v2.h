@@ -390,10 +390,10 @@ struct vmev2_user_line {
  * XEN_DMOP_vm_event: buffer 0 of the dm_op is a struct vmev2_op, at least 128
  * bytes long; the results are written back into it.  Errors of every command:
  *   EFAULT      a buffer is too short or not accessible
- *   EINVAL      a pad, reserved field or unknown flag is not zero; the domain
- *               is the caller's own; on x86, it is not HVM/PVH
+ *   EINVAL      a pad, reserved field or unknown flag is not zero; on x86, the
+ *               domain is not HVM/PVH
  *   EOPNOTSUPP  unknown command
- *   EPERM       the caller may not introspect this domain
+ *   EPERM       the caller may not introspect this domain, or it is its own
  *   ESRCH       no such domain
  *   ENODEV      the domain is being destroyed
  *   ENOTCONN    generation is not the channel's (where the command takes one)
@@ -453,12 +453,13 @@ struct vmev2_op_create {
  * outstanding requests still in their slots.  The results are CREATE's.
  * EBUSY: an agent is attached and TAKEOVER was not asked for; ENOENT: there is
  * no channel to attach to.
- * RESUME keeps the ring's consumer position if it stands at the start of a
- * record as far as Xen can tell; DISCARD counts what is in the ring as lost.
+ * EOPNOTSUPP: TAKEOVER of a channel whose policy is not HOLD.
+ * The ring goes on at the position in the user page.  An agent that finds no
+ * record there (its predecessor wrote nonsense) moves to prod; INFO's produced
+ * says how many it has missed.
  */
 #define VMEV2_ATTACH_TAKEOVER        (1U << 0)
-#define VMEV2_ATTACH_DISCARD         (1U << 1)
-#define VMEV2_ATTACH_KNOWN           3U
+#define VMEV2_ATTACH_KNOWN           1U
 
 /*
  * INFO.  Buffer 1 receives nr struct vmev2_vcpu_info from vCPU first on, taken
