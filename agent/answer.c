@@ -62,14 +62,18 @@ static const char *answer_debug(const struct vmiring_event *ev,
     return "skip";
 }
 
-static const char *answer_cpuid(const struct vmiring_event *ev,
+static const char *answer_cpuid(const struct answer_policy *policy,
+                                const struct vmiring_event *ev,
                                 struct vmiring_response *rsp)
 {
     struct vmiring_cpuid cpuid;
 
     if ( vmiring_get_cpuid(ev, &cpuid) || skip(ev, cpuid.insn_length, rsp) )
         return "continue";
-    return "skip";
+    if ( !policy->reply || cpuid.leaf != ANSWER_REPLY_LEAF )
+        return "skip";
+    rsp->regs[VMIRING_RAX] = cpuid.leaf ^ ANSWER_REPLY_XOR;
+    return "set";
 }
 
 /* On arm64 word 0 of the registers is the PC, and nothing else can be set. */
@@ -117,7 +121,7 @@ static const char *answer_one(const struct answer_policy *policy,
     case VMIRING_DEBUG_EXCEPTION:
         return answer_debug(ev, rsp);
     case VMIRING_CPUID:
-        return answer_cpuid(ev, rsp);
+        return answer_cpuid(policy, ev, rsp);
     case VMIRING_PRIVILEGED_CALL:
         return answer_smc(ev, rsp);
     case VMIRING_WRITE_CTRLREG:

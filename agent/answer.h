@@ -11,7 +11,7 @@
 #define ANSWER_VCPUS_MAX 8192
 
 struct answer_policy {
-    bool reply;              /* change RDI in the answer to a guest request */
+    bool reply;              /* answer so that a test's guest can tell */
     uint32_t deny;           /* DENY_* of cli.h */
     bool next_interrupt;     /* ask for the next interrupt */
     bool step;               /* one step after each other sync event */
@@ -19,8 +19,12 @@ struct answer_policy {
     unsigned int nr_stepping;
 };
 
-/* The change that --reply makes, and that a test's guest looks for. */
-#define ANSWER_REPLY_XOR 0x5a5aa5a5ULL
+/*
+ * What --reply changes, for a guest that looks whether an answer came: RDI of
+ * a guest request, and the EAX of this leaf of CPUID, which no processor has.
+ */
+#define ANSWER_REPLY_XOR  0x5a5aa5a5ULL
+#define ANSWER_REPLY_LEAF 0x5a5a5a00U
 
 /*
  * Fills rsp for ev and returns a word for it that lives for ever ("continue",

@@ -474,7 +474,7 @@ void cli_help(FILE *out)
 "  --reattach, --takeover  a channel held for us; even from a living agent\n"
 "answers\n"
 "  --deny cr0|cr3|cr4|msr,...  refuse these writes\n"
-"  --reply                 change RDI in the answer to a guest request\n"
+"  --reply                 answer guest requests so that a test's guest can tell\n"
 "for tests\n"
 "  --batch N               events per receive\n"
 "  --batch-sleep MS        be slow: wait MS after each batch\n"
@@ -489,5 +489,5 @@ void cli_help(FILE *out)
 "SIGUSR1 prints statistics.  Exit: 0 done, 1 internal error, 2 usage, 3 no\n"
 "such domain, 4 no permission, 5 no Xen, 6 busy, 7 ABI or capability not\n"
 "offered, 8 domain gone, 9 taken over, 10 event cannot be raised, 11\n"
-"privileges could not be dropped.\n", out);
+"privileges could not be dropped, 12 nothing to re-attach to.\n", out);
 }

@@ -10,8 +10,7 @@
 #include "domains.h"
 #include "vmiring.h"
 
-/* vmi-sim numbers its domains from 1 without large gaps. */
-#define SIM_DOMID_MAX 255
+#define SIM_CHUNK 32
 
 /* A name ends up on terminals and in JSON: printable ASCII only. */
 static void copy_name(char *out, size_t size, const char *name)
@@ -76,23 +75,23 @@ static int store_list(struct xs_handle *xs, struct domain_list *list)
 
 static int sim_list(const char *sim, struct domain_list *list)
 {
-    for ( uint32_t domid = 1; domid <= SIM_DOMID_MAX; domid++ )
-    {
-        vmiring_options opts = { .size = sizeof(opts), .domid = domid,
-                                 .sim = sim };
-        struct vmiring_status st = { .size = sizeof(st) };
+    struct vmiring_domain_entry got[SIM_CHUNK];
+    uint32_t first = 0;
+    int n;
 
-        if ( vmiring_query_status(&opts, &st, NULL, 0) < 0 &&
-             errno != EPROTONOSUPPORT )
+    do
+    {
+        got[0].size = sizeof(*got);
+        n = vmiring_sim_domains(sim, first, got, SIM_CHUNK);
+        for ( int i = 0; i < n; i++ )
         {
-            if ( errno == ENOENT )
-                continue;
-            return -1;
+            if ( add(list, got[i].domid, got[i].name) )
+                return -1;
+            first = got[i].domid + 1;
         }
-        if ( add(list, domid, NULL) )
-            return -1;
     }
-    return 0;
+    while ( n == SIM_CHUNK );
+    return n < 0 ? -1 : 0;
 }
 
 int domains_list(const char *sim, struct domain_list *list)
@@ -160,12 +159,31 @@ const char *domains_error(const char *sim, int err)
     }
 }
 
+/* A simulated host has no other way than the list. */
+static void sim_name(const char *sim, uint32_t domid, char *name, size_t size)
+{
+    struct vmiring_domain_entry e = { .size = sizeof(e) };
+
+    if ( vmiring_sim_domains(sim, domid, &e, 1) == 1 && e.domid == domid )
+        copy_name(name, size, e.name);
+}
+
 void domains_name(const char *sim, uint32_t domid, char *name,
                   unsigned int size)
 {
-    struct xs_handle *xs = sim ? NULL : store_open();
-    char *found = xs ? store_name(xs, domid) : NULL;
+    struct xs_handle *xs;
+    char *found;
 
+    *name = '\0';
+    if ( sim )
+    {
+        sim_name(sim, domid, name, size);
+        return;
+    }
+    xs = store_open();
+    if ( !xs )
+        return;
+    found = store_name(xs, domid);
     copy_name(name, size, found);
     free(found);
     xs_close(xs);

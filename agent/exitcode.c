@@ -27,6 +27,8 @@ enum exit_code exit_code_of_open(int err)
     case EOWNERDEAD:
     case ESTALE:
         return EXIT_TAKEN;
+    case ENXIO:
+        return EXIT_NO_CHANNEL;
     default:
         return EXIT_INTERNAL;
     }
@@ -51,6 +53,9 @@ static const char *hint(enum exit_code code)
     case EXIT_NO_ABI:
         return "expected a host that offers what was asked for; `vmi-agent "
                "--probe` shows what it has, --abi chooses";
+    case EXIT_NO_CHANNEL:
+        return "expected a channel that an agent left under --on-death hold; "
+               "without --reattach a new one is made";
     case EXIT_NO_EVENT:
         return "expected events that this CPU, domain and ABI can raise; "
                "`vmi-agent --probe --domid N` shows them";

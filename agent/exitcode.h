@@ -17,7 +17,8 @@ enum exit_code {
     EXIT_GONE = 8,       /* the domain went away while it was watched */
     EXIT_TAKEN = 9,      /* another agent took the channel over */
     EXIT_NO_EVENT = 10,  /* an event that was asked for cannot be raised here */
-    EXIT_PRIVILEGE = 11  /* privileges could not be dropped */
+    EXIT_PRIVILEGE = 11, /* privileges could not be dropped */
+    EXIT_NO_CHANNEL = 12 /* nothing there to re-attach to */
 };
 
 /* The exit code for an errno of vmiring_open() and its relatives. */

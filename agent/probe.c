@@ -35,11 +35,16 @@ static struct json_object *caps_json(uint64_t have)
     return o;
 }
 
+#define MSR_SYSENTER_CS 0x174
+
 /* Each kind in each of its modes is switched on, and off again. */
 static bool can_raise(vmiring *h, const struct event_kind *kind, bool sync)
 {
-    struct event_choice c = { .kind = kind, .sync = sync, .msr = 0x174 };
+    struct event_choice c = { .kind = kind, .sync = sync };
     struct vmiring_subscription s;
+
+    if ( kind->reason == VMIRING_MOV_TO_MSR )
+        c.msr = MSR_SYSENTER_CS;
 
     event_subscription(&c, VMIRING_REGS_CORE, &s);
     if ( vmiring_subscribe(h, &s) )

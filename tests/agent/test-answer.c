@@ -55,6 +55,23 @@ Test(answer, cpuid_steps_over_and_keeps_the_result)
     expect_regs(&rsp, &f, RIP + 2, 0);
 }
 
+/* The test guest's own leaf only: no other guest may see wrong features. */
+Test(answer, reply_changes_one_leaf_of_cpuid)
+{
+    struct answer_policy policy = { .reply = true };
+    struct fake_event f = with_regs(VMIRING_CPUID);
+    struct vmiring_response rsp;
+
+    f.u.cpuid.insn_length = 2;
+    f.u.cpuid.leaf = 0x5a5a5a00;
+    rsp = build(&policy, &f, VMIRING_EV_SYNC);
+    expect_regs(&rsp, &f, RIP + 2, 1U << VMIRING_RAX);
+    cr_assert_eq(rsp.regs[VMIRING_RAX], 0x5a5a5a00 ^ 0x5a5aa5a5);
+    f.u.cpuid.leaf = 1;
+    rsp = build(&policy, &f, VMIRING_EV_SYNC);
+    expect_regs(&rsp, &f, RIP + 2, 0);
+}
+
 Test(answer, int3_is_skipped)
 {
     struct answer_policy policy = { 0 };

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The examples run, and their numbers are right."""
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+import agentlib
+from agentlib import TIMEOUT, wait_for
+from simhost import Host
+
+EXAMPLES = os.environ["EXAMPLES"]
+
+
+class Examples(unittest.TestCase):
+    def start(self, name, *args):
+        p = subprocess.Popen([os.path.join(EXAMPLES, name), *map(str, args)],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True)
+        self.addCleanup(lambda: (p.kill(), p.communicate()))
+        return p
+
+    def end(self, p):
+        out, _ = p.communicate(timeout=TIMEOUT)
+        self.assertEqual(p.returncode, 0, out)
+        return out
+
+    def after(self, host, name, number):
+        """Once Xen has counted so many, the guest is told to stop."""
+        wait_for("events", lambda: host.info(1)[1][0][name] > number)
+        host.stop_guest(1)
+        return sum(v[name] for v in host.info(1)[1])
+
+    def test_cr3_trace(self):
+        h = Host(self, "vcpus=2,program=cr3,rate=500")
+        p = self.start("cr3-trace", 1, h.path)
+        made = self.after(h, "produced", 20)
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        lines = re.findall(r"^ *\d+\.\d{9} +\d+ 0x\w{16} 0x\w{16}$", out, re.M)
+        self.assertEqual(len(lines), made)
+        self.assertRegex(out, r"received %d, lost 0" % made)
+
+    def test_guest_request_counter(self):
+        h = Host(self, "vcpus=4,rate=0")
+        out = self.end(self.start("guest-request-counter", 1, 1, h.path))
+        self.assertEqual(len(re.findall(r"^ +\d+ +\d+ +\d+ +\d+$", out,
+                                        re.M)), 4)
+        self.assertNotIn("wrong", out)
+
+    def test_null_agent(self):
+        h = Host(self, "vcpus=2,rate=0")
+        out = self.end(self.start("null-agent", 1, 2000, h.path))
+        self.assertIn("simulated host: this is no measurement of Xen", out)
+        self.assertRegex(out, r"(?m)^ +2000 +\d+ +\d+ +\d+ +\d+ +\d+$")
+        h.progress(1)
+
+    def test_monitor(self):
+        h = Host(self, "vcpus=1,program=cr4+int3,rate=500")
+        p = self.start("monitor-v2", 1, h.path)
+        wait_for("events", lambda: h.info(1)[1][0]["raised"] > 0)
+        before = h.total(1, "traps")
+        made = self.after(h, "raised", 20)
+        p.send_signal(signal.SIGINT)
+        out = self.end(p)
+        self.assertEqual(len(re.findall(r"^vcpu 0 (?:cr4|int3)", out, re.M)),
+                         made)
+        # Each INT3 was skipped from when it was watched.
+        self.assertLessEqual(h.total(1, "traps"), before + 1)
+        self.assertEqual(h.total(1, "writes_denied"), 0)
+
+    def test_no_host(self):
+        for args in (["cr3-trace", 1], ["monitor-v2", 1],
+                     ["guest-request-counter", 1, 1], ["null-agent", 1, 1]):
+            p = self.start(*args, "/nonexistent")
+            out, _ = p.communicate(timeout=TIMEOUT)
+            self.assertEqual(p.returncode, 1, out)
+            self.assertIn("no simulated host at /nonexistent", out)
+            self.assertEqual(self.start(args[0]).wait(TIMEOUT), 2)
+
+
+if __name__ == "__main__":
+    agentlib.main()
