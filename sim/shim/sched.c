@@ -33,10 +33,9 @@ static void sleep_nosync(struct vcpu *v)
     pthread_mutex_unlock(&v->sched_mutex);
 }
 
-static void sleep_sync(struct vcpu *v)
+/* Waits until v has been descheduled; it was told to look. */
+static void sleep_wait(struct vcpu *v)
 {
-    sleep_nosync(v);
-
     sim_order_enter(running_class(), false);
     pthread_mutex_lock(&v->sched_mutex);
     while ( !vcpu_runnable(v) && v->is_running )
@@ -61,8 +60,8 @@ void vcpu_pause_nosync(struct vcpu *v)
 void vcpu_pause(struct vcpu *v)
 {
     ASSERT(v != current);
-    atomic_inc(&v->pause_count);
-    sleep_sync(v);
+    vcpu_pause_nosync(v);
+    sleep_wait(v);
 }
 
 void vcpu_unpause(struct vcpu *v)
@@ -88,9 +87,10 @@ void domain_pause(struct domain *d)
     struct vcpu *v;
 
     ASSERT(d != current->domain);
-    atomic_inc(&d->pause_count);
+    /* All are told before one is waited for: there are few processors. */
+    domain_pause_nosync(d);
     for_each_vcpu ( d, v )
-        sleep_sync(v);
+        sleep_wait(v);
 }
 
 void domain_unpause(struct domain *d)

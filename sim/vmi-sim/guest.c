@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define X86_EVENTTYPE_SW    6   /* software exception */
@@ -463,7 +464,11 @@ static bool due(struct vcpu *v, struct guest_cpu *cpu)
     s_time_t period, now = NOW();
 
     if ( !g->config.rate )
+    {
+        /* More vCPUs than processors: each is to notice a pause soon. */
+        sched_yield();
         return true;
+    }
     if ( now < cpu->next )
     {
         sim_vcpu_idle(v, cpu->next - now);
@@ -568,6 +573,8 @@ static void *run_vcpu(void *arg)
 
     snprintf(name, sizeof(name), "d%uv%u", v->domain->domain_id, v->vcpu_id);
     pthread_setname_np(pthread_self(), name);
+    /* Guests that never rest leave some time to agents and to the host. */
+    setpriority(PRIO_PROCESS, gettid(), 10);
 
     if ( sim_vcpu_enter(v) )
         while ( sim_vcpu_return_to_guest(v) )
