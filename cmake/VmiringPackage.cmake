@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Installs the library as a package: headers, shared and static library, a
-# pkg-config file and a CMake package, so that a program says
+# Installs the library as a package: headers, shared library, a pkg-config file
+# and a CMake package, so that a program says
 #
 #     find_package(vmiring REQUIRED)
 #     target_link_libraries(prog PRIVATE vmiring::vmiring)
@@ -36,7 +36,9 @@ install(FILES "${PROJECT_BINARY_DIR}/vmiring-config.cmake"
               "${PROJECT_BINARY_DIR}/vmiring-config-version.cmake"
         DESTINATION "${VMIRING_CMAKE_DIR}")
 
-configure_file("${CMAKE_CURRENT_LIST_DIR}/vmiring.pc.in"
-               "${PROJECT_BINARY_DIR}/vmiring.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/vmiring.pc"
+file(RELATIVE_PATH VMIRING_PC_UP
+     "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+configure_file("${CMAKE_CURRENT_LIST_DIR}/vmi-ring.pc.in"
+               "${PROJECT_BINARY_DIR}/vmi-ring.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/vmi-ring.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
