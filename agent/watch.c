@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include <systemd/sd-daemon.h>
@@ -123,7 +124,7 @@ static void warn_answer(struct watch *w, const struct vmiring_event *ev)
         return;
     w->answer_warned = true;
     snprintf(line, sizeof(line), "vmi-agent: warning: answer to %s of vCPU "
-             "%" PRIu32 " not possible, told it to continue: %.120s\n",
+             "%" PRIu32 " not possible, so a simpler one: %.120s\n",
              vmiring_reason_name(ev->reason), ev->vcpu, vmiring_error(w->h));
     watch_line(&w->err, line);
 }
@@ -133,20 +134,35 @@ static struct vcpu_count *count_of(struct watch *w, uint32_t vcpu)
     return vcpu < w->geo.nr_vcpus ? &w->vcpu[vcpu] : NULL;
 }
 
+/*
+ * Where a host cannot do what an answer asks for, the guest gets on at least:
+ * without the interrupt that was asked for on the way, then without anything.
+ */
+static int respond(struct watch *w, const struct vmiring_event *ev,
+                   struct vmiring_response *rsp, const char **word)
+{
+    int rc = vmiring_respond(w->h, ev, rsp->flags ? rsp : NULL);
+
+    if ( !rc || !rsp->flags || (errno != EINVAL && errno != ENOTSUP) )
+        return rc;
+    warn_answer(w, ev);
+    if ( rsp->flags & VMIRING_RSP_GET_NEXT_INTERRUPT )
+    {
+        w->policy.next_interrupt = false;
+        rsp->flags &= ~VMIRING_RSP_GET_NEXT_INTERRUPT;
+        return respond(w, ev, rsp, word);
+    }
+    *word = "continue";
+    return vmiring_respond(w->h, ev, NULL);
+}
+
 static const char *answer(struct watch *w, const struct vmiring_event *ev)
 {
     struct vcpu_count *c = count_of(w, ev->vcpu);
     struct vmiring_response rsp;
     const char *word = answer_build(&w->policy, ev, &rsp);
-    int rc = vmiring_respond(w->h, ev, rsp.flags ? &rsp : NULL);
 
-    if ( rc && rsp.flags && (errno == EINVAL || errno == ENOTSUP) )
-    {
-        warn_answer(w, ev);
-        rc = vmiring_respond(w->h, ev, NULL);
-        word = "continue";
-    }
-    if ( rc )
+    if ( respond(w, ev, &rsp, &word) )
     {
         w->cancelled++;
         return "cancelled";
@@ -390,6 +406,19 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void run_loop(struct watch *w)
+{
+    char line[128];
+    int rc = sd_event_loop(w->loop);
+
+    if ( rc >= 0 )
+        return;
+    snprintf(line, sizeof(line), "vmi-agent: event loop: %.80s\n",
+             strerror(-rc));
+    watch_line(&w->err, line);
+    watch_stop(w, EXIT_INTERNAL);
+}
+
 enum exit_code watch_run(const struct config *cfg)
 {
     struct watch *w = calloc(1, sizeof(*w));
@@ -405,8 +434,7 @@ enum exit_code watch_run(const struct config *cfg)
     if ( !code )
     {
         sd_notify(0, "READY=1");
-        if ( sd_event_loop(w->loop) < 0 )
-            watch_stop(w, EXIT_INTERNAL);
+        run_loop(w);
         sd_notify(0, "STOPPING=1");
         watch_finish(w);
         code = w->exit_code;
