@@ -25,7 +25,7 @@ import time
 # random faults in guests with several vCPUs - faults of the emulation.
 CPU = "max,-smap,-rdtscp,-xsave,-avx,-avx2,-pku"
 XEN_ARGS = ("console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info "
-            "conring_size=1m dom0_mem=1024M,max:1024M dom0_max_vcpus=1 "
+            "conring_size=1m dom0_mem=768M,max:768M dom0_max_vcpus=1 "
             "dom0_vcpus_pin sched=credit2")
 DOM0_ARGS = ("console=hvc0 earlyprintk=xen quiet nokaslr mitigations=off "
              "panic=5 8250.nr_uarts=4")
@@ -251,7 +251,7 @@ def parse_arguments():
     parser.add_argument("--set", action="append", default=[],
                         help="NAME=VALUE for the scenarios")
     parser.add_argument("--xen-args", default="")
-    parser.add_argument("--memory", default="4G")
+    parser.add_argument("--memory", default="2G")
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--limit", type=int, default=300,
                         help="longest time of one scenario, in seconds")

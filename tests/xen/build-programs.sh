@@ -18,15 +18,23 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 log=$VMIRING_CACHE/logs/build-programs.log
 
+compile_one()
+{
+    local root=$1 name=$2
+
+    shift 2
+    gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I "$REPO_ROOT/xen/include/public" \
+        -o "$root/usr/bin/$name" "$here/dom0/$name.c" "$@"
+}
+
 compile()
 {
     local root=$1
 
     "$here/guest/build.sh" "$root/guest/guest.elf"
-    gcc -std=gnu11 -O2 -Wall -Wextra -Werror -o "$root/usr/bin/guestmem" \
-        "$here/dom0/guestmem.c" -lxenforeignmemory
-    gcc -std=gnu11 -O2 -Wall -Wextra -Werror -o "$root/usr/bin/legacy-monitor" \
-        "$here/dom0/legacy-monitor.c" -lxenctrl -lxenevtchn
+    compile_one "$root" guestmem -lxenforeignmemory
+    compile_one "$root" legacy-monitor -lxenctrl -lxenevtchn
+    compile_one "$root" badcalls -lxenforeignmemory -lxenevtchn
 }
 
 # copy_closure ROOT SOURCE...: the libraries that the ELF files under the
@@ -53,9 +61,15 @@ copy_closure()
 
 install_agent()
 {
-    local root=$1 build=$2
+    local root=$1 build=$2 part
 
-    DESTDIR=$root run_logged "$log" "cmake --install" cmake --install "$build"
+    # Library, plugin and agent; nothing else of the build belongs into dom0.
+    DESTDIR=$root run_logged "$log" "installing the library" \
+        cmake -DCMAKE_INSTALL_LOCAL_ONLY=ON -P "$build/cmake_install.cmake"
+    for part in libvmi-ring agent; do
+        DESTDIR=$root run_logged "$log" "installing $part" \
+            cmake --install "$build/$part"
+    done
     [ -x "$root/usr/sbin/vmi-agent" ] ||
         die "$build does not install /usr/sbin/vmi-agent (configure it with -DCMAKE_INSTALL_PREFIX=/usr)"
     rm -rf "${root:?}"/usr/{include,share,lib/cmake,lib/pkgconfig} \

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/xen/build-xen.sh stock|patched [--arch x86_64|arm64] [KEY=VALUE...]
+# tests/xen/build-xen.sh stock|patched --source DIR
 #
-# Builds the hypervisor from Debian's Xen source with Debian's configuration
-# and the Kconfig lines given (VM_EVENT_LEGACY=n, DEBUG=y, ...), and prints the
-# folder that holds the result:
+# The second form only lays out the source that would be built. The first
+# builds the hypervisor from Debian's Xen source with Debian's configuration and
+# the Kconfig lines given (VM_EVENT_LEGACY=n, DEBUG=y, ...), and prints the folder
+# that holds the result:
 #
 #   xen          what a boot loader (here: qemu -kernel) takes
 #   xen-syms     with symbols
@@ -26,7 +28,7 @@ keep_results=12
 
 usage()
 {
-    die "usage: build-xen.sh stock|patched [--arch x86_64|arm64] [KEY=VALUE...]"
+    die "usage: build-xen.sh stock|patched [--arch x86_64|arm64] [KEY=VALUE...] | --source DIR"
 }
 
 # What the build reads of a source tree, without what builds leave behind.
@@ -195,6 +197,13 @@ main()
     [ $# -ge 1 ] || usage
     variant=$1 arch=x86_64 cross=
     shift
+    source_tree=$("$here/fetch-source.sh")
+    mkdir -p "$VMIRING_CACHE/logs"
+    if [ "${1:-}" = --source ]; then
+        log=$VMIRING_CACHE/logs/build-xen-source.log
+        stage_source "${2:?}"
+        return
+    fi
     if [ "${1:-}" = --arch ]; then
         [ $# -ge 2 ] || usage
         arch=$2
@@ -209,13 +218,11 @@ main()
 
     mapfile -t config_lines < <(normalise_config "$@")
     config_key=$(printf '%s\n' "${config_lines[@]}" | sha256sum | cut -c1-8)
-    source_tree=$("$here/fetch-source.sh")
     key=$(printf '%s\n' "$variant" "$arch" "$config_key" "$(source_key)" \
         "$(edits_key)" "$("${cross}gcc" -dumpfullversion)" \
         "$(hash_files "${BASH_SOURCE[0]}")" | sha256sum | cut -c1-16)
     result=$VMIRING_CACHE/xen/$variant-$arch-$key
     log=$VMIRING_CACHE/logs/build-xen-$variant-$arch-$config_key.log
-    mkdir -p "${log%/*}"
 
     if [ ! -e "$result/done" ]; then
         : >"$log"

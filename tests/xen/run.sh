@@ -4,6 +4,9 @@
 # tests/xen/run.sh OUT [BUILD_DIR] [--long]: the booted-Xen suite. Builds the
 # hypervisors, dom0 and the guest, boots them, runs the scenarios and writes
 # OUT/results; console logs and what scenarios handed out stand beside it.
+# BUILD_DIR is a CMake build of this repository, from which vmi-agent is taken.
+#
+#   RIG_ONLY=BOOT   only that boot, e.g. patched-sync (for work on one thing)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,36 +15,149 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib/results.sh
 . "$here/../lib/results.sh"
 
-stock_scenarios=(legacy waitqueue agent-legacy compat)
+# What an unpatched hypervisor must show too, and what only ours has.
+common_scenarios=(legacy waitqueue agent-legacy compat)
+v2_scenarios=(events operate death livepatch async badcalls)
 
-# boot NAME XEN TIMEOUT SCENARIO...: one boot, its results under its name.
+# The further configurations: all must build, two of them are booted as well.
+variants=(
+    "no-legacy|VM_EVENT_LEGACY=n"
+    "debug|DEBUG=y"
+    "debug-no-legacy|DEBUG=y VM_EVENT_LEGACY=n"
+    "arm64|--arch arm64"
+)
+
+# boot NAME XEN TIMEOUT [NAME=VALUE...] SCENARIO...: one boot, its results
+# under its name. The emulator has a core to itself: beside a busy neighbour
+# its guests are several times slower.
 boot()
 {
-    local name=$1 xen=$2 limit=$3 scenario
+    local name=$1 xen=$2 limit=$3 word
     local -a arguments=()
 
     shift 3
-    for scenario; do
-        arguments+=(--scenario "$scenario")
+    if [ -n "${RIG_ONLY:-}" ] && [ "$RIG_ONLY" != "$name" ]; then
+        return 0
+    fi
+    for word; do
+        case $word in
+        *=*) arguments+=(--set "$word") ;;
+        *)   arguments+=(--scenario "$word") ;;
+        esac
     done
     say "booting ($name): $*"
-    "$here/boot.py" --xen "$xen" --dom0 "$dom0" --layer "$out/layer.cpio" \
-        --out "$out/$name" --set "RIG_HYPERVISOR=${name%%-*}" --timeout "$limit" "${arguments[@]}" || true
+    taskset -c 0 "$here/boot.py" --xen "$xen" --dom0 "$dom0" \
+        --layer "$out/layer.cpio" --out "$out/$name" --timeout "$limit" \
+        --set "RIG_HYPERVISOR=${name%%-*}" "${arguments[@]}" || true
     import_results "$results" "$name" "$out/$name/results"
+}
+
+# The variants nobody waits for yet, on the other core, while the others boot.
+build_variants()
+{
+    local variant name words
+
+    for variant in "${variants[@]}"; do
+        name=${variant%%|*} words=${variant#*|}
+        # shellcheck disable=SC2086 # an option and its value are two words
+        if "$here/build-xen.sh" patched $words >"$out/variant-$name" \
+            2>"$out/variant-$name.log"; then
+            result "$out/variants" pass "build.$name" "the patched tree builds with $words"
+        else
+            result "$out/variants" fail "build.$name" "see $out/variant-$name.log"
+        fi
+    done
+}
+
+# The tree that is built must hold no trace of what was deleted; the null
+# scheduler calls a list of its own by that name.
+check_tree()
+{
+    local tree=$out/tree found
+
+    "$here/build-xen.sh" patched --source "$tree"
+    found=$(grep -rniE 'waitqueue|wait_event|check_wakeup' "$tree/xen" |
+        grep -v '/xen/common/sched/null\.c:' | head -n 3 || true)
+    if [ -z "$found" ]; then
+        result "$results" pass tree.no-waitqueues "nothing in xen/ but sched/null.c speaks of waitqueues"
+    else
+        result "$results" fail tree.no-waitqueues "$found"
+    fi
+    rm -rf "$tree"
+}
+
+# build VARIABLE WORDS...: sets it to the folder of that hypervisor.
+build()
+{
+    local -n folder=$1
+
+    shift
+    # shellcheck disable=SC2034 # a reference to the variable of that name
+    if folder=$("$here/build-xen.sh" "$@"); then
+        result "$results" pass "build.$1" "the $1 tree builds"
+    else
+        result "$results" fail "build.$1" "the $1 tree does not build"
+        return 1
+    fi
+}
+
+boot_variant()
+{
+    local name=$1 xen
+
+    shift
+    xen=$(cat "$out/variant-$name" 2>/dev/null || true)
+    # A variant that does not build has failed already.
+    [ -z "$xen" ] || boot "patched-$name" "$xen" "$@"
+}
+
+compare()
+{
+    [ -z "${RIG_ONLY:-}" ] || return 0
+    "$here/compare-compat.sh" compare "$out/stock/compat.raw" \
+        "$out/patched/compat.raw" "$out/compat"
+    import_results "$results" compat "$out/compat"
 }
 
 main()
 {
-    local stock
+    local stock='' patched='' builder cycles=12
+    local -a positional=()
 
-    out=$(mkdir -p "$1" && cd "$1" && pwd)
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --long) cycles=50 ;;
+        *) positional+=("$1") ;;
+        esac
+        shift
+    done
+    out=$(mkdir -p "${positional[0]}" && cd "${positional[0]}" && pwd)
     results=$out/results
     : >"$results"
+    : >"$out/variants"
 
     dom0=$("$here/build-dom0.sh")
-    stock=$("$here/build-xen.sh" stock)
-    "$here/build-programs.sh" "$out/layer.cpio" "${2:-}"
-    boot stock "$stock" 300 "${stock_scenarios[@]}"
+    "$here/build-programs.sh" "$out/layer.cpio" "${positional[1]:-}"
+    build stock stock || return 0
+    build patched patched || return 0
+    if [ -z "${RIG_ONLY:-}" ]; then
+        check_tree
+    fi
+
+    (taskset -cp 1 "$BASHPID" >/dev/null 2>&1 || true; build_variants) &
+    builder=$!
+
+    boot stock "$stock" 300 "${common_scenarios[@]}"
+    boot patched "$patched" 600 "${common_scenarios[@]}" "${v2_scenarios[@]}"
+    compare
+    boot patched-sync "$patched" 600 sync
+    boot patched-lifecycle "$patched" 900 "RIG_CYCLES=$cycles" lifecycle
+
+    wait "$builder" || true
+    import_results "$results" variants "$out/variants"
+    boot_variant debug 900 RIG_SYNC_EVENTS=10000 RIG_EVENTS_EACH=100 \
+        RIG_CYCLES=4 legacy waitqueue "${v2_scenarios[@]}" sync lifecycle
+    boot_variant no-legacy 200 no-legacy
 }
 
 main "$@"

@@ -9,6 +9,8 @@
  *   wait-ready S    until all vCPUs are up (waiting, running or done)
  *   wait-done S     until all vCPUs made their last iteration
  *   wait-count N S  until all vCPUs together made N iterations
+ *   rates PID S     for S seconds, how fast the vCPUs go on while the process
+ *                   PID sleeps, and while it runs
  *
  * The waits end with exit status 3 after S seconds. Status 1: any other error.
  */
@@ -128,6 +130,103 @@ static int wait_until(bool (*condition)(uint64_t), uint64_t argument,
     return EXIT_SUCCESS;
 }
 
+/* Nanoseconds that the process ran, by the scheduler's own account. */
+static uint64_t run_time(const char *pid)
+{
+    char path[64];
+    uint64_t ns = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%s/schedstat", pid);
+    file = fopen(path, "r");
+    if ( !file || fscanf(file, "%" SCNu64, &ns) != 1 )
+        fail(path);
+    fclose(file);
+    return ns;
+}
+
+struct interval_sum {
+    double seconds;
+    uint64_t iterations[GUEST_MAX_VCPUS];
+};
+
+static void print_rates(const char *name, const struct interval_sum *sum)
+{
+    uint64_t low = UINT64_MAX, all = 0;
+    uint32_t v;
+
+    for ( v = 0; v < layout->header.vcpus; v++ )
+    {
+        all += sum->iterations[v];
+        if ( sum->iterations[v] < low )
+            low = sum->iterations[v];
+    }
+    printf("%s seconds=%.2f", name, sum->seconds);
+    if ( sum->seconds > 0 )
+        printf(" rate=%.0f slowest_vcpu=%.0f", (double)all / sum->seconds,
+               (double)low / sum->seconds);
+    printf("\n");
+}
+
+/*
+ * An interval counts as asleep when the process did not run at all in it, and
+ * as awake when it ran for a tenth of it or more; what lies between tells
+ * nothing. Prints both rates, and "ratio=N": the smallest, over the vCPUs, of
+ * the rate asleep in percent of the rate awake.
+ */
+static int show_rates(const char *pid, double duration)
+{
+    static struct interval_sum asleep, awake;
+    const struct timespec interval = { .tv_nsec = LOOK_EVERY_NS };
+    uint64_t before[GUEST_MAX_VCPUS], ran = run_time(pid);
+    double end = seconds_now() + duration, then = seconds_now(), now, lowest;
+    uint32_t v;
+
+    for ( v = 0; v < layout->header.vcpus; v++ )
+        before[v] = layout->vcpu[v].iterations.value;
+
+    while ( (now = seconds_now()) < end )
+    {
+        uint64_t run;
+        struct interval_sum *sum;
+
+        nanosleep(&interval, NULL);
+        now = seconds_now();
+        run = run_time(pid) - ran;
+        ran += run;
+        sum = !run ? &asleep
+                   : (double)run > (now - then) * 1e8 ? &awake : NULL;
+        for ( v = 0; v < layout->header.vcpus; v++ )
+        {
+            uint64_t n = layout->vcpu[v].iterations.value;
+
+            if ( sum )
+                sum->iterations[v] += n - before[v];
+            before[v] = n;
+        }
+        if ( sum )
+            sum->seconds += now - then;
+        then = now;
+    }
+
+    print_rates("asleep", &asleep);
+    print_rates("awake", &awake);
+    if ( asleep.seconds <= 0 || awake.seconds <= 0 )
+        return EXIT_FAILURE;
+
+    lowest = 1e9;
+    for ( v = 0; v < layout->header.vcpus; v++ )
+    {
+        double fast = (double)awake.iterations[v] / awake.seconds;
+        double slow = (double)asleep.iterations[v] / asleep.seconds;
+
+        if ( fast > 0 && slow / fast < lowest )
+            lowest = slow / fast;
+    }
+    printf("ratio=%.0f\n", lowest * 100);
+    return EXIT_SUCCESS;
+}
+
 static void print_block(const struct guest_vcpu_block *b)
 {
     printf("iterations=%" PRIu64 " checked=%" PRIu64 " mismatched=%" PRIu64
@@ -190,7 +289,7 @@ int main(int argc, char **argv)
     if ( argc < 2 )
     {
         fprintf(stderr, "usage: guestmem DOMID [show|run|stop|wait-ready S|"
-                        "wait-done S|wait-count N S]\n");
+                        "wait-done S|wait-count N S|rates PID S]\n");
         return EXIT_FAILURE;
     }
     map_layout((uint32_t)strtoul(argv[1], NULL, 10));
@@ -208,6 +307,8 @@ int main(int argc, char **argv)
     if ( !strcmp(command, "wait-count") && argc == 5 )
         return wait_until(has_count, strtoull(argv[3], NULL, 10),
                           atof(argv[4]));
+    if ( !strcmp(command, "rates") && argc == 5 )
+        return show_rates(argv[3], atof(argv[4]));
 
     fprintf(stderr, "guestmem: unknown command '%s'\n", command);
     return EXIT_FAILURE;

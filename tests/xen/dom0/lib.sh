@@ -206,25 +206,21 @@ agent_stop()
 # wait_for_line PATTERN FILE SECONDS
 wait_for_line()
 {
-    tries=$(($3 * 20))
-    while ! grep -q -- "$1" "$2" 2>/dev/null; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        usleep 50000
-    done
+    wait_until "$3" grep -q -- "$1" "$2"
 }
 
 # wait_until SECONDS COMMAND...
 wait_until()
 {
-    tries=$(($1 * 20))
+    wait_end=$(($(uptime_seconds) + $1))
     shift
-    while ! "$@"; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
+    while ! "$@" 2>/dev/null; do
+        [ "$(uptime_seconds)" -lt $wait_end ] || return 1
         usleep 50000
     done
 }
+
+uptime_seconds() { cut -d. -f1 /proc/uptime; }
 
 rig_reset()
 {
