@@ -45,8 +45,8 @@ add_library(vmev_harness STATIC
             ${VMEV_XEN_SOURCES}
             ${VMEV_SIM}/shim/domain.c ${VMEV_SIM}/shim/evtchn.c
             ${VMEV_SIM}/shim/host.c ${VMEV_SIM}/shim/lock.c
-            ${VMEV_SIM}/shim/page.c ${VMEV_SIM}/shim/sched.c
-            ${VMEV_SIM}/shim/softirq.c
+            ${VMEV_SIM}/shim/page.c ${VMEV_SIM}/shim/rcu.c
+            ${VMEV_SIM}/shim/sched.c ${VMEV_SIM}/shim/softirq.c
             ${VMEV_SIM}/arch/arch_sim.c ${VMEV_SIM}/arch/monitor_sim.c)
 target_include_directories(vmev_harness PUBLIC
     ${VMEV_SIM}/shim/include ${VMEV_SIM}/shim ${VMEV_SIM}/arch

@@ -41,7 +41,7 @@ bool get_domain(struct domain *d)
     return true;
 }
 
-struct domain *rcu_lock_domain_by_id(domid_t dom)
+struct domain *sim_domain_find(domid_t dom)
 {
     struct domain *d, *found = NULL;
 
@@ -55,6 +55,31 @@ struct domain *rcu_lock_domain_by_id(domid_t dom)
     pthread_rwlock_unlock(&list_lock);
 
     return found;
+}
+
+struct domain *rcu_lock_domain_by_id(domid_t dom)
+{
+    struct domain *d;
+
+    sim_rcu_enter();
+    d = sim_domain_find(dom);
+    if ( !d )
+        sim_rcu_leave();
+
+    return d;
+}
+
+void rcu_lock_domain(struct domain *d)
+{
+    sim_rcu_enter();
+    get_knownalive_domain(d);
+}
+
+/* The last reference may go here, and its end needs a grace period's end. */
+void rcu_unlock_domain(struct domain *d)
+{
+    sim_rcu_leave();
+    put_domain(d);
 }
 
 int rcu_lock_remote_domain_by_id(domid_t dom, struct domain **d)
@@ -82,11 +107,6 @@ int rcu_lock_live_remote_domain_by_id(domid_t dom, struct domain **d)
     }
 
     return rc;
-}
-
-struct domain *sim_domain_find(domid_t domid)
-{
-    return rcu_lock_domain_by_id(domid);
 }
 
 /* ---- birth ---- */
@@ -214,6 +234,8 @@ int sim_domain_kill(struct domain *d, unsigned int max_steps)
         rc = vm_event_teardown(d);
         if ( rc == -ERESTART && max_steps && ++steps == max_steps )
             return rc;
+        if ( rc == -ERESTART )
+            sched_yield();
     } while ( rc == -ERESTART );
     BUG_ON(rc);
 

@@ -295,10 +295,10 @@ void sim_evtchn_send(struct sim_binding *b)
     fn = p->binding == b ? p->fn : NULL;
     unread_port(p);
 
-    get_knownalive_domain(rd);
+    rcu_lock_domain(rd);
     if ( fn )
         fn(rd->vcpu[0], b->rport);
-    put_domain(rd);
+    rcu_unlock_domain(rd);
 }
 
 int sim_evtchn_fd(const struct sim_binding *b)

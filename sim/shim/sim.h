@@ -69,6 +69,7 @@ struct domain *sim_domain_create(const char *name, domid_t domid,
  * so many continuations, with -ERESTART.
  */
 int sim_domain_kill(struct domain *d, unsigned int max_steps);
+/* With a reference, for put_domain(). */
 struct domain *sim_domain_find(domid_t domid);
 /* Frees d->guest, when nobody can find the domain any more. */
 extern void (*sim_domain_free_hook)(struct domain *d);
@@ -145,6 +146,8 @@ void sim_count(int *counter, int by);
 extern struct domain *sim_idle;
 extern int sim_nr_allocs, sim_nr_pages, sim_nr_maps, sim_nr_ports, sim_nr_domains;
 void sim_softirq_init(void);
+void sim_rcu_enter(void);
+void sim_rcu_leave(void);
 struct domain *sim_new_domain(const char *name, domid_t domid,
                               unsigned int nr_vcpus);
 struct vcpu *sim_new_vcpu(struct domain *d, unsigned int id);

@@ -124,15 +124,18 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned int id)
 #define is_hvm_vcpu(v)      is_hvm_domain((v)->domain)
 #define is_hardware_domain(d) ((d) == hardware_domain)
 
-/* References.  A domain that is found by RCU is held by a reference here. */
+/*
+ * References.  A domain that is found by RCU is held by one as well, and by a
+ * reader's section (sim/shim/rcu.c).
+ */
 bool get_domain(struct domain *d);
 void put_domain(struct domain *d);
 #define get_knownalive_domain(d) ((void)get_domain(d))
 struct domain *rcu_lock_domain_by_id(domid_t dom);
 int rcu_lock_live_remote_domain_by_id(domid_t dom, struct domain **d);
 int rcu_lock_remote_domain_by_id(domid_t dom, struct domain **d);
-#define rcu_lock_domain(d)      get_knownalive_domain(d)
-#define rcu_unlock_domain(d)    put_domain(d)
+void rcu_lock_domain(struct domain *d);
+void rcu_unlock_domain(struct domain *d);
 
 /* Pauses: as in Xen, a vCPU leaves its guest only at a point of its own. */
 void vcpu_pause(struct vcpu *v);
