@@ -135,6 +135,21 @@ struct vmiring_geometry {
 int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g);
 
 /*
+ * What can be had of this host and domain: bit n of *reasons is set when
+ * reason n can be subscribed to, *rsp_flags has the VMIRING_RSP_* that a
+ * response may use.  A CPU may still refuse one in vmiring_subscribe().
+ */
+int vmiring_offers(const vmiring *h, uint64_t *reasons, uint32_t *rsp_flags);
+
+/*
+ * One moment by three clocks, for turning vmiring_event.time into another:
+ * time as in events, the wall clock in ns since 1970 UTC, and the host's time
+ * stamp counter (0: not known, as under legacy).
+ */
+struct vmiring_clock { size_t size; uint64_t time, wall, tsc; };
+int vmiring_clock(const vmiring *h, struct vmiring_clock *c);
+
+/*
  * Restricts every Xen handle of this vmiring to its domain, for good.
  * ENOTSUP: legacy.  Call before vmiring_receive(); subscriptions go on working.
  */

@@ -195,11 +195,11 @@ static int legacy_collect(vmiring *h)
     return 0;
 }
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
 
     return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
@@ -232,8 +232,8 @@ static int legacy_next(vmiring *h, struct event *e)
                     l->req_cons, bad);
 
     l->req_cons++;
-    e->rec.seq = l->seq[req.vcpu_id]++;
-    e->rec.time = now_ns();
+    e->rec.seq = ++l->seq[req.vcpu_id];
+    e->rec.time = now_ns(CLOCK_MONOTONIC);
     if ( e->rec.flags & VMEV2_REC_SYNC )
         keep(l, e, &req);
     else
@@ -458,5 +458,13 @@ int legacy_open(vmiring *h, struct legacy_host *lh, const vmiring_options *o)
     h->geometry.nr_rings = 1;
     h->geometry.ring_bytes = HOST_PAGE;
 
-    return enable(h, o);
+    h->clock.time = now_ns(CLOCK_MONOTONIC);
+    h->clock.wall = now_ns(CLOCK_REALTIME);
+
+    if ( enable(h, o) )
+        return -1;
+
+    legacy_offers(h);
+
+    return 0;
 }

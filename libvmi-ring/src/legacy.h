@@ -50,6 +50,7 @@ const char *legacy_convert(struct event *e, const vm_event_request_t *req,
 void legacy_set_regs(vm_event_response_t *rsp, const uint64_t regs[18]);
 
 /* legacy_control.c */
+void legacy_offers(vmiring *h);
 int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
                    bool enable);
 int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);

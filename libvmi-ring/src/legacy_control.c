@@ -60,6 +60,29 @@ static struct kind kind_of(uint32_t reason)
     }
 }
 
+/* Reasons by what Xen says of its monitor events; 0: it cannot be asked. */
+void legacy_offers(vmiring *h)
+{
+    struct legacy_host *lh = h->legacy->host;
+    uint32_t caps;
+    uint32_t reason;
+
+    if ( lh->ops->capabilities(lh, h->domid, &caps) )
+        return;
+
+    for ( reason = 0; reason < VMEV2_REASONS; reason++ )
+    {
+        int event = kind_of(reason).event;
+
+        if ( reason == VMIRING_INTERRUPT )
+            event = MONITOR_INTERRUPT;
+
+        /* Page access alone has no bit. */
+        if ( event == NO_CONTROL || (event >= 0 && (caps & 1U << event)) )
+            h->reasons |= 1ULL << reason;
+    }
+}
+
 /*
  * DENY of a CR or MSR write acts only if Xen holds the write back until the
  * answer, which it does when told so.  There is no way to take that back, and
@@ -125,6 +148,9 @@ int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
 
     case ESRCH:
         return fail(&h->msg, ENODEV, "%s: domain %u is gone", name, h->domid);
+
+    case EPERM:         /* ours means a fork */
+        return fail(&h->msg, EACCES, "%s: no permission", name);
 
     default:
         return fail(&h->msg, errno, "%s: %s", name, strerror(errno));

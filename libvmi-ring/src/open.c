@@ -96,6 +96,7 @@ static int query(vmiring *h)
     if ( q.features & VMEV2_FEAT_SPLIT_RINGS )
         h->caps |= VMIRING_CAP_SPLIT_RINGS;
     h->rsp_flags = q.rsp_flags & VMEV2_RSP_KNOWN;
+    h->reasons = q.reasons;
 
     return 1;
 }
@@ -176,6 +177,7 @@ static vmiring *new_handle(struct msg *msg, const vmiring_options *o,
     h->local_port = -1;
     h->epoll_fd = h->more_fd = -1;
     h->geometry.size = sizeof(h->geometry);
+    h->clock.size = sizeof(h->clock);
     h->stats.size = sizeof(h->stats);
 
     return h;
@@ -336,6 +338,28 @@ int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g)
     return copy_out(msg_of(h), "geometry", g, &h->geometry,
                     sizeof(h->geometry),
                     offsetof(struct vmiring_geometry, generation));
+}
+
+int vmiring_offers(const vmiring *h, uint64_t *reasons, uint32_t *rsp_flags)
+{
+    if ( same_process((vmiring *)h) )
+        return -1;
+    if ( !reasons || !rsp_flags )
+        return fail(msg_of(h), EINVAL, "offers: a pointer is NULL");
+
+    *reasons = h->reasons;
+    *rsp_flags = h->rsp_flags;
+
+    return 0;
+}
+
+int vmiring_clock(const vmiring *h, struct vmiring_clock *c)
+{
+    if ( same_process((vmiring *)h) )
+        return -1;
+
+    return copy_out(msg_of(h), "clock", c, &h->clock, sizeof(h->clock),
+                    sizeof(h->clock));
 }
 
 int vmiring_stats(const vmiring *h, struct vmiring_stats *s)

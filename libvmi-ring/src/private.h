@@ -125,6 +125,7 @@ struct vmiring {
     uint32_t domid;
     uint32_t nr_vcpus;
     uint64_t caps;
+    uint64_t reasons;       /* bit n: reason n can be subscribed to */
     uint32_t rsp_flags;     /* VMIRING_RSP_* that can be applied */
     int local_port;         /* -1: none */
     bool simulated;
@@ -153,6 +154,7 @@ struct vmiring {
     size_t nr_subs;
 
     struct vmiring_geometry geometry;
+    struct vmiring_clock clock;
     struct vmiring_stats stats;
 
     struct v2 *v2;          /* one of the two */

@@ -112,8 +112,10 @@ static int fill_or_sleep(vmiring *h, struct vmiring_event *ev, uint32_t max)
 
     /* The doorbell before the look: what comes later rings again. */
     rung = h->host->ops->drain(h->host);
-    if ( rung > 0 )
-        h->stats.wakeups += rung;
+    if ( rung < 0 )
+        return fail(&h->msg, errno, "the %s's notifications: %s",
+                    h->host->ops->name, strerror(errno));
+    h->stats.wakeups += rung;
     if ( h->engine->idle )
         h->engine->idle(h);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated host: hypercalls over a Unix socket, see sim_proto.h. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct sim_host {
     struct legacy_host legacy;
     int sock;
     bool lost;              /* the connection is of no use any more */
-    int epoll_fd;           /* all ports' from_xen */
+    int epoll_fd;           /* all ports' from_xen, and the end of sock */
     uint32_t cookie;
     uint64_t offers;        /* SIMP_HAS_* */
     struct port ports[PORTS_MAX];
@@ -400,6 +401,7 @@ static int sim_fd(struct host *host)
 static int sim_drain(struct host *host)
 {
     struct sim_host *s = to_sim(host);
+    struct pollfd pfd = { .fd = s->sock, .events = POLLRDHUP };
     unsigned int i;
     eventfd_t count;
     int nr = 0;
@@ -408,6 +410,13 @@ static int sim_drain(struct host *host)
         if ( s->ports[i].local >= 0 &&
              eventfd_read(s->ports[i].from_xen, &count) == 0 )
             nr++;
+
+    /* What woke us was the end of the host itself. */
+    if ( !nr && poll(&pfd, 1, 0) == 1 )
+    {
+        errno = ENODEV;
+        return -1;
+    }
 
     return nr;
 }
@@ -729,6 +738,7 @@ static const struct host_ops sim_ops = {
 static int sim_connect(struct msg *msg, struct sim_host *s, const char *path)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct epoll_event gone = { .events = EPOLLRDHUP };
     int err;
 
     if ( strlen(path) >= sizeof(addr.sun_path) )
@@ -738,7 +748,8 @@ static int sim_connect(struct msg *msg, struct sim_host *s, const char *path)
 
     s->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if ( s->sock < 0 || s->epoll_fd < 0 )
+    if ( s->sock < 0 || s->epoll_fd < 0 ||
+         epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->sock, &gone) )
         return fail(msg, errno, "socket: %s", strerror(errno));
 
     if ( !connect(s->sock, (struct sockaddr *)&addr, sizeof(addr)) )

@@ -117,6 +117,10 @@ int v2_fail(vmiring *h, const char *what)
     case ESRCH:
         err = ENODEV;
         break;
+
+    case EPERM:         /* ours means a fork */
+        err = EACCES;
+        break;
     }
 
     if ( err == ENODEV )

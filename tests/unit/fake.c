@@ -311,6 +311,7 @@ static void fill_ctrl(struct fake *f)
         .ring_bytes = f->ring_bytes, .slot_size = VMEV2_SLOT_SIZE,
         .slot_rsp = VMEV2_SLOT_RSP, .pending_off = PENDING_OFF,
         .vcpu_off = VCPU_OFF, .ring_off = RING_OFF, .ctrl_bytes = 4096,
+        .clock_time = 101, .clock_wall = 102, .clock_tsc = 103,
     };
 
     for ( i = 0; i < f->nr_rings; i++ )
@@ -443,6 +444,7 @@ static int command(struct fake *f, struct vmev2_op *op, void *buf, size_t size)
             .version = VMEV2_VERSION, .compat = VMEV2_COMPAT,
             .features = f->features, .ring_max = 1U << 20,
             .nr_vcpus = f->nr_vcpus, .rsp_flags = f->rsp_flags,
+            .reasons = f->reasons,
         };
         return 0;
 
@@ -635,6 +637,7 @@ struct fake *fake_new(uint32_t nr_vcpus)
     f->features = VMEV2_FEAT_SPLIT_RINGS | VMEV2_FEAT_HOLD |
                   VMEV2_FEAT_DEADLINE;
     f->rsp_flags = VMEV2_RSP_KNOWN;
+    f->reasons = 0x1fff0;
     f->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     f->guest = calloc(1, FAKE_GUEST);
     cr_assert(f->bell >= 0 && f->guest);

@@ -36,6 +36,7 @@ struct fake {
     uint32_t ring_bytes;
     uint64_t features;
     uint32_t rsp_flags;
+    uint64_t reasons;
     uint64_t first_pos;         /* where the rings' positions begin */
 
     uint32_t state;

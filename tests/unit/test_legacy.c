@@ -73,7 +73,7 @@ LEGACY_TEST(more_vcpus_than_entries)
 
             for ( k = 0; k < n; k++ )
             {
-                cr_assert_eq(ev[k].seq, seq[ev[k].vcpu]++);
+                cr_assert_eq(ev[k].seq, ++seq[ev[k].vcpu]);
                 cr_assert_eq(vmiring_respond(h, &ev[k], NULL), 0);
             }
             total += n;
