@@ -65,13 +65,25 @@ static void show_state(struct vm_event_channel *ch)
         write_atomic(&ch->ctrl->state, vm_event_channel_state(ch));
 }
 
-/* Harmless on a port that is closed meanwhile: it is a Xen consumer's. */
+/*
+ * A port must not be freed, and be found again in the guest's hands, between
+ * the two steps here.  One of the domain's own vCPUs is safe from that, since
+ * ports change while the domain is paused; anybody else needs the lock.
+ */
 void vm_event_notify(struct vm_event_channel *ch)
 {
-    evtchn_port_t port = read_atomic(&ch->port);
+    bool own = current->domain == ch->d;
+    evtchn_port_t port;
 
+    if ( !own )
+        spin_lock(&ch->lock);
+
+    port = read_atomic(&ch->port);
     if ( port )
         notify_via_xen_event_channel(ch->d, port);
+
+    if ( !own )
+        spin_unlock(&ch->lock);
 }
 
 /* ---- the agent's end of the doorbell ---- */
@@ -113,29 +125,31 @@ void vm_event_port_closed(struct domain *rd, evtchn_port_t rport)
     spin_unlock(&ch->lock);
 }
 
-/* Opens a new doorbell before the old one goes, so that no number is reused
- * between two agents that race. */
-static int renew_port(struct domain *d, struct vm_event_channel *ch)
+static int open_port(struct domain *d)
 {
-    int port = alloc_unbound_xen_event_channel(d, 0,
-                                               current->domain->domain_id,
-                                               vm_event_notification);
-    evtchn_port_t old;
+    return alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id,
+                                           vm_event_notification);
+}
 
-    if ( port < 0 )
-        return port;
+/*
+ * The new doorbell was opened while the old one was there, so that no number
+ * is used again between two agents that race.
+ */
+static void exchange_port(struct domain *d, struct vm_event_channel *ch,
+                          evtchn_port_t port)
+{
+    evtchn_port_t old;
 
     spin_lock(&ch->lock);
     old = ch->port;
     write_atomic(&ch->port, port);
     write_atomic(&ch->bound, false);
     write_atomic(&ch->agent_port, ~0U);
+    show_state(ch);
     spin_unlock(&ch->lock);
 
     if ( old )
         free_xen_event_channel(d, old);
-
-    return 0;
 }
 
 /* ---- create ---- */
@@ -220,7 +234,7 @@ static void reset_vcpus(struct vm_event_channel *ch)
 
     for_each_vcpu ( ch->d, v )
     {
-        struct vm_event_vcpu *vv = v->vm_event;
+        struct vm_event_vcpu *vv = vm_event_of(v);
 
         spin_lock(&vv->lock);
         vv->seq = vv->produced = vv->lost = 0;
@@ -242,7 +256,7 @@ static void set_rings(struct vm_event_channel *ch, const struct layout *l)
 
     for_each_vcpu ( ch->d, v )
     {
-        struct vm_event_vcpu *vv = v->vm_event;
+        struct vm_event_vcpu *vv = vm_event_of(v);
         unsigned int i = v->vcpu_id;
 
         vv->ring = &ch->ring;
@@ -282,7 +296,6 @@ static void fill_ctrl(struct vm_event_channel *ch, const struct layout *l)
     ctrl->version = VMEV2_VERSION;
     ctrl->compat = VMEV2_COMPAT;
     ctrl->generation = ch->generation;
-    ctrl->features = ch->features;
     ctrl->nr_vcpus = ch->d->max_vcpus;
     ctrl->nr_rings = l->nr_rings;
     ctrl->ring_bytes = l->ring_bytes;
@@ -405,7 +418,7 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
     struct layout l;
-    int rc = check_create(op);
+    int port, rc = check_create(op);
 
     if ( !rc )
         rc = check_vacant(d, ch);
@@ -432,24 +445,27 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     if ( rc )
         return rc;
 
+    port = open_port(d);
+    if ( port < 0 )
+        return port;
+
     domain_pause(d);
 
     ch->live = false;  /* of an agent that never bound */
-    ch->features = (l.nr_rings > 1 ? VMEV2_FEAT_SPLIT_RINGS : 0) |
-                   (op->on_death == VMEV2_DEATH_HOLD ? VMEV2_FEAT_HOLD : 0) |
-                   arch_vm_event_features(d);
-    ch->on_death = op->on_death;
     rc = set_up(ch, &l);
-    if ( !rc )
-        rc = renew_port(d, ch);
-    if ( !rc )
+    if ( rc )
+        free_xen_event_channel(d, port);
+    else
     {
+        ch->features = (l.nr_rings > 1 ? VMEV2_FEAT_SPLIT_RINGS : 0) |
+                       (op->on_death == VMEV2_DEATH_HOLD ? VMEV2_FEAT_HOLD : 0) |
+                       arch_vm_event_features(d);
+        ch->ctrl->features = ch->features;
+        ch->on_death = op->on_death;
         ch->agent = current->domain->domain_id;
         ch->created = NOW();
         ch->live = true;
-        spin_lock(&ch->lock);
-        show_state(ch);
-        spin_unlock(&ch->lock);
+        exchange_port(d, ch, port);
         report(ch, op);
         ch->released_before = 0;
     }
@@ -464,7 +480,7 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
                             struct vmev2_op_create *op)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
-    int rc = 0;
+    int port;
 
     if ( flags & ~VMEV2_ATTACH_KNOWN )
         return -EINVAL;
@@ -493,26 +509,27 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
         return -ENOENT;
     }
 
+    port = open_port(d);
+    if ( port < 0 )
+        return port;
+
     domain_pause(d);
 
     /* The living agent is told before its doorbell goes. */
     spin_lock(&ch->lock);
     ch->generation++;
-    ch->ctrl->generation = ch->generation;
+    write_atomic(&ch->ctrl->generation, ch->generation);
     spin_unlock(&ch->lock);
     vm_event_notify(ch);
 
-    rc = renew_port(d, ch);
-    if ( !rc )
-    {
-        ch->agent = current->domain->domain_id;
-        ch->created = NOW();
-        report(ch, op);
-    }
+    ch->agent = current->domain->domain_id;
+    ch->created = NOW();
+    exchange_port(d, ch, port);
+    report(ch, op);
 
     domain_unpause(d);
 
-    return rc;
+    return 0;
 }
 
 /* ---- the end of an agent ---- */
@@ -536,7 +553,7 @@ static void detach(struct domain *d, struct vm_event_channel *ch, bool released)
     for_each_vcpu ( d, v )
     {
         vm_event_cancel(ch, v, released);
-        before += v->vm_event->released;
+        before += vm_event_of(v)->released;
     }
     ch->released_before = before;
 
@@ -662,6 +679,18 @@ void vm_event_domain_dying(struct domain *d)
     show_domain(d, VMEV2_DOMAIN_DYING, d->shutdown_code);
 }
 
+/*
+ * acquire_resource() takes references on what it was given some time after it
+ * was given it, under RCU.  Once the grace period has passed it is done.
+ */
+static void cf_check quiesced(struct rcu_head *head)
+{
+    struct vm_event_channel *ch = container_of(head, struct vm_event_channel,
+                                               rcu);
+
+    write_atomic(&ch->quiet, true);
+}
+
 int vm_event_teardown(struct domain *d)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
@@ -684,9 +713,15 @@ int vm_event_teardown(struct domain *d)
 
         /* From here on no slot is outstanding, so none is looked at. */
         for_each_vcpu ( d, v )
-            if ( v->vm_event )
+            if ( vm_event_of(v) )
                 vm_event_cancel(ch, v, false);
+
+        call_rcu(&ch->rcu, quiesced);
+        return -ERESTART;
     }
+
+    if ( !read_atomic(&ch->quiet) )
+        return -ERESTART;
 
     for ( i = 0; !rc && i < VMEV2_RES_KINDS; i++ )
         rc = vm_event_area_free(d, ch, &ch->area[i]);

@@ -50,7 +50,7 @@ int vm_event_alloc_vcpus(struct domain *d, bool stash)
         if ( !v )
             return -EINVAL;
 
-        vv = v->vm_event;
+        vv = vm_event_of(v);
         if ( !vv )
         {
             vv = xzalloc(struct vm_event_vcpu);
@@ -82,7 +82,7 @@ void vm_event_domain_free(struct domain *d)
     {
         struct vcpu *v = d->vcpu[i];
 
-        if ( v && v->vm_event )
+        if ( v && vm_event_of(v) )
         {
             xfree(v->vm_event->stash);
             XFREE(v->vm_event);
@@ -111,16 +111,14 @@ bool vm_event_monitored(const struct domain *d)
     const struct vm_event_channel *ch = vm_event_channel(d);
 
     return vm_event_legacy_active(d) ||
-           (ch && ch->live && read_atomic(&ch->bound));
+           (ch && vm_event_listening(ch));
 }
 
 void vm_event_vcpu_pause(struct vcpu *v)
 {
     ASSERT(v == current);
 
-    if ( v->vm_event )
-        write_atomic(&v->vm_event->pauses, v->vm_event->pauses + 1);
-
+    vm_event_count_pause(v);
     atomic_inc(&v->vm_event_pause_count);
     vcpu_pause_nosync(v);
 }
@@ -147,7 +145,7 @@ void vm_event_vcpu_unpause(struct vcpu *v)
 static int raise(struct vm_event_channel *ch, struct vcpu *v, bool sync,
                  const vm_event_request_t *req)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     struct vmev2_rec *rec = (void *)vv->rec;
     unsigned int reason = req->reason;
 
@@ -157,8 +155,8 @@ static int raise(struct vm_event_channel *ch, struct vcpu *v, bool sync,
         return 0;
     }
 
-    /* Without an agent, an asynchronous event is none at all. */
-    if ( !sync && !read_atomic(&ch->bound) )
+    /* An asynchronous event that nobody will ever see is none at all. */
+    if ( !sync && !vm_event_listening(ch) )
         return 0;
 
     vm_event_record(rec, v, sync, ch->regs[reason], req);
@@ -204,7 +202,7 @@ int monitor_traps(struct vcpu *v, bool sync, vm_event_request_t *req)
 void vm_event_vcpu_reset(struct vcpu *v)
 {
     struct vm_event_channel *ch = vm_event_channel(v->domain);
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
 
     if ( vv && ch && ch->live )
     {
@@ -368,7 +366,7 @@ static void dump_domain(struct domain *d)
 
     for_each_vcpu ( d, v )
     {
-        const struct vm_event_vcpu *vv = v->vm_event;
+        const struct vm_event_vcpu *vv = vm_event_of(v);
 
         if ( vv && (vv->raised || vv->produced) )
             printk("  v%u: %s stash %u raised %"PRIu64" answered %"PRIu64

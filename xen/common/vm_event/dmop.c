@@ -87,7 +87,7 @@ static int do_query(struct domain *d, struct vmev2_op *op)
 static void snapshot(struct vm_event_channel *ch, struct vcpu *v,
                      struct vmev2_vcpu_info *info)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     bool split;
 
     memset(info, 0, sizeof(*info));

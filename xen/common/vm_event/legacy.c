@@ -123,8 +123,7 @@ static void stash_put(struct vm_event_domain *ved, struct vcpu *v,
     if ( !test_and_set_bit(ved->pause_flag, &v->pause_flags) )
     {
         vcpu_pause_nosync(v);
-        if ( v->vm_event )
-            v->vm_event->pauses++;
+        vm_event_count_pause(v);
     }
 }
 
@@ -190,6 +189,12 @@ static bool drain(struct domain *d, struct vm_event_domain *ved)
     return any;
 }
 
+/* Under the lock: the port is not freed, and reused, meanwhile. */
+static void notify(struct domain *d, const struct vm_event_domain *ved)
+{
+    notify_via_xen_event_channel(d, ved->port);
+}
+
 /* ---- requests ---- */
 
 /*
@@ -251,18 +256,13 @@ static bool unreserve(struct domain *d, struct vm_event_domain *ved)
 
 void vm_event_cancel_slot(struct domain *d, struct vm_event_domain *ved)
 {
-    bool notify = false;
-
     if ( !vm_event_check_ring(ved) )
         return;
 
     spin_lock(&ved->lock);
-    if ( ved->ring_page && unreserve(d, ved) )
-        notify = drain(d, ved);
+    if ( ved->ring_page && unreserve(d, ved) && drain(d, ved) )
+        notify(d, ved);
     spin_unlock(&ved->lock);
-
-    if ( notify )
-        notify_via_xen_event_channel(d, read_atomic(&ved->port));
 }
 
 void vm_event_put_request(struct domain *d, struct vm_event_domain *ved,
@@ -294,11 +294,11 @@ void vm_event_put_request(struct domain *d, struct vm_event_domain *ved,
             ring_put(ved, req);
         else
             stash_put(ved, curr, req);
+
+        notify(d, ved);
     }
 
     spin_unlock(&ved->lock);
-
-    notify_via_xen_event_channel(d, read_atomic(&ved->port));
 }
 
 int vm_event_legacy_traps(struct vcpu *v, bool sync, vm_event_request_t *req)
@@ -331,7 +331,7 @@ static bool get_response(struct domain *d, struct vm_event_domain *ved,
 {
     vm_event_front_ring_t *ring = &ved->front_ring;
     RING_IDX prod, ready;
-    bool found = false, notify = false;
+    bool found = false;
 
     spin_lock(&ved->lock);
 
@@ -362,14 +362,11 @@ static bool get_response(struct domain *d, struct vm_event_domain *ved,
     write_atomic(&ring->sring->rsp_event, ring->rsp_cons + 1);
     found = true;
 
-    notify = drain(d, ved);
+    if ( drain(d, ved) )
+        notify(d, ved);
 
  out:
     spin_unlock(&ved->lock);
-
-    /* Outside the lock: the agent may run at once. */
-    if ( notify )
-        notify_via_xen_event_channel(d, read_atomic(&ved->port));
 
     return found;
 }
@@ -594,7 +591,7 @@ static int enable(struct domain *d, struct xen_domctl_vm_event_op *vec,
     vec->u.enable.port = rc;
 
     spin_lock(&ved->lock);
-    write_atomic(&ved->port, rc);
+    ved->port = rc;
     ved->ring_pg = pg;
     ved->reserved = 0;
     ved->refused = 0;
@@ -637,17 +634,19 @@ static void disable(struct domain *d, struct vm_event_domain *ved)
     struct page_info *pg;
     struct vcpu *v;
     void *page;
+    int port;
 
     if ( !vm_event_check_ring(ved) )
         return;
 
-    free_xen_event_channel(d, ved->port);
-
     spin_lock(&ved->lock);
+    port = ved->port;
     page = ved->ring_page;
     pg = ved->ring_pg;
     write_atomic(&ved->ring_page, NULL);
     spin_unlock(&ved->lock);
+
+    free_xen_event_channel(d, port);
 
     for_each_vcpu ( d, v )
         release_stash(ved, v);

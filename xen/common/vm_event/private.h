@@ -20,6 +20,7 @@
 #define VM_EVENT_PRIVATE_H
 
 #include <xen/event.h>
+#include <xen/rcupdate.h>
 #include <xen/sched.h>
 #include <xen/spinlock.h>
 #include <xen/tasklet.h>
@@ -109,6 +110,8 @@ struct vm_event_channel {
     uint64_t generation;
     bool live;              /* created and not detached */
     bool dead;              /* teardown has begun; under ch->lock as well */
+    bool quiet;             /* nobody maps our pages any more */
+    struct rcu_head rcu;
     domid_t agent;
     uint32_t features;
     unsigned int nr_rings;
@@ -171,11 +174,36 @@ static inline struct vm_event_channel *vm_event_channel(const struct domain *d)
     return read_atomic(&d->vm_event);
 }
 
+static inline struct vm_event_vcpu *vm_event_of(const struct vcpu *v)
+{
+    return read_atomic(&v->vm_event);
+}
+
+/* v == current: one writer, read by snapshots. */
+static inline void vm_event_count_pause(struct vcpu *v)
+{
+    struct vm_event_vcpu *vv = vm_event_of(v);
+
+    if ( vv )
+        write_atomic(&vv->pauses, vv->pauses + 1);
+}
+
 static inline struct vmev2_slot *vm_event_slot(const struct vm_event_channel *ch,
                                                unsigned int vcpu)
 {
     return (struct vmev2_slot *)(ch->area[VMEV2_RES_SLOTS].va +
                                  vcpu * VMEV2_SLOT_SIZE);
+}
+
+/*
+ * Is there an agent, or a policy that keeps events for the next one?  Before
+ * the first has bound there is none to keep them for.
+ */
+static inline bool vm_event_listening(const struct vm_event_channel *ch)
+{
+    return ch->live && (read_atomic(&ch->bound) ||
+                        (ch->on_death == VMEV2_DEATH_HOLD &&
+                         read_atomic(&ch->ever_bound)));
 }
 
 /* core.c */

@@ -70,7 +70,7 @@ static bool publish(struct vm_event_ring *ring, const struct vmev2_rec *rec)
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
                        struct vmev2_rec *rec)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     struct vm_event_ring *ring = vv->ring;
     bool wake = false;
 

@@ -41,7 +41,7 @@ static void note_request(struct vm_event_vcpu *vv, const struct vmev2_rec *rec)
 static void publish(struct vm_event_channel *ch, struct vcpu *v,
                     const struct vmev2_rec *rec, uint32_t error)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     struct vmev2_slot *slot = vm_event_slot(ch, v->vcpu_id);
 
     if ( rec )
@@ -62,10 +62,12 @@ static void publish(struct vm_event_channel *ch, struct vcpu *v,
 /* v == current, under vv->lock: before anybody can see the request. */
 static void hold_vcpu(struct vcpu *v)
 {
-    if ( v->vm_event->paused )
+    struct vm_event_vcpu *vv = vm_event_of(v);
+
+    if ( vv->paused )
         return;
 
-    v->vm_event->paused = true;
+    vv->paused = true;
     vm_event_vcpu_pause(v);
 }
 
@@ -76,8 +78,8 @@ static void hold_vcpu(struct vcpu *v)
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
                         struct vmev2_rec *rec)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
-    bool listener, notify = false;
+    struct vm_event_vcpu *vv = vm_event_of(v);
+    bool notify = false;
 
     ASSERT(v == current);
 
@@ -86,13 +88,7 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
     rec->seq = ++vv->seq;
     vv->raised++;
 
-    /* Under HOLD a request waits for the next agent; before the first there
-     * is none to hold it for. */
-    listener = read_atomic(&ch->bound) ||
-               (ch->on_death == VMEV2_DEATH_HOLD &&
-                read_atomic(&ch->ever_bound));
-
-    if ( !listener || vv->stash_nr == VM_EVENT_STASH )
+    if ( !vm_event_listening(ch) || vv->stash_nr == VM_EVENT_STASH )
     {
         vm_event_store(&ch->vcpu_line[v->vcpu_id].released, ++vv->released);
         spin_unlock(&vv->lock);
@@ -158,7 +154,7 @@ static void copy_response(struct vmev2_rsp *to, const struct vmev2_rsp *from)
 static void convert(vm_event_response_t *to, const struct vmev2_rsp *from,
                     const struct vcpu *v)
 {
-    const struct vm_event_vcpu *vv = v->vm_event;
+    const struct vm_event_vcpu *vv = vm_event_of(v);
     struct vm_event_emul_read_data *read = &to->data.emul.read;
 
     memset(to, 0, sizeof(*to));
@@ -196,7 +192,7 @@ static void convert(vm_event_response_t *to, const struct vmev2_rsp *from,
 /* Returns whether to tell the agent, as its answer was refused. */
 static bool respond(struct vm_event_channel *ch, struct vcpu *v)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     const struct vmev2_rsp *shared;
     struct vmev2_rsp copy;
     struct vm_event_rules rules;
@@ -267,7 +263,7 @@ void vm_event_slots_visit(struct domain *d)
     {
         struct vcpu *v = domain_vcpu(d, i);
 
-        if ( v && v->vm_event )
+        if ( v && vm_event_of(v) )
             again |= respond(ch, v);
     }
 
@@ -286,7 +282,7 @@ void cf_check vm_event_notification(struct vcpu *v, unsigned int port)
 
 void vm_event_resume_begin(struct vcpu *v)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     bool apply;
 
     ASSERT(v == current);
@@ -294,7 +290,8 @@ void vm_event_resume_begin(struct vcpu *v)
     /* Clear before acting: what is done now may raise the next event. */
     vm_event_sync_event(v, false);
 
-    if ( likely(!vv) )
+    /* Set before the unpause that brought us here. */
+    if ( likely(!vv) || likely(!read_atomic(&vv->rsp_ready)) )
         return;
 
     spin_lock(&vv->lock);
@@ -309,7 +306,7 @@ void vm_event_resume_begin(struct vcpu *v)
 
 void vm_event_resume_end(struct vcpu *v)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     struct vm_event_channel *ch = vm_event_channel(v->domain);
     bool notify = false;
 
@@ -341,7 +338,7 @@ void vm_event_resume_end(struct vcpu *v)
 /* Racy reads: the vCPU itself asks, and a change of either wakes it. */
 bool vm_event_blocks_entry(const struct vcpu *v)
 {
-    const struct vm_event_vcpu *vv = v->vm_event;
+    const struct vm_event_vcpu *vv = vm_event_of(v);
 
     return unlikely(vv) && (read_atomic(&vv->outstanding) ||
                             read_atomic(&vv->rsp_ready));
@@ -354,7 +351,7 @@ bool vm_event_blocks_entry(const struct vcpu *v)
  */
 void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released)
 {
-    struct vm_event_vcpu *vv = v->vm_event;
+    struct vm_event_vcpu *vv = vm_event_of(v);
     unsigned int nr;
     bool unpause;
 
