@@ -74,6 +74,10 @@ class Results:
     def _on_note(self, rest):
         return "note " + rest
 
+    def _on_show(self, rest):
+        # For the reader's eyes: as it is, without time stamp.
+        print(rest, flush=True)
+
     def _on_begin(self, rest):
         return "scenario " + rest
 
@@ -125,6 +129,8 @@ def make_overlay(directory, args):
     os.makedirs(os.path.join(root, "etc"))
     shutil.copy(os.path.join(here, "dom0", "init"), root)
     shutil.copy(os.path.join(here, "dom0", "lib.sh"), root)
+    shutil.copy(os.path.join(here, "dom0", "profile"),
+                os.path.join(root, "etc"))
     for name in args.scenario:
         shutil.copy(os.path.join(here, "scenarios", name + ".sh"),
                     os.path.join(root, "scenarios"))
