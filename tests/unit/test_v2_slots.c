@@ -250,7 +250,7 @@ Test(v2_slots, replaced_while_queued)
     struct fake *f = fake_new(2);
     vmiring *h = fake_open(f);
     struct vmiring_event ev[4];
-    int n = 0;
+    uint64_t seq;
 
     fake_async(f, 1, VMIRING_CPUID, 32);
     fake_sync(f, 0, VMIRING_CPUID);         /* seq 1 */
@@ -260,11 +260,10 @@ Test(v2_slots, replaced_while_queued)
     fake_sync(f, 0, VMIRING_CPUID);         /* seq 3 */
     vmiring_release(h);
 
-    while ( n < 2 )
+    for ( seq = 2; seq <= 3; seq++ )
     {
         must_receive(h, ev, 1);
-        cr_assert_eq(ev[0].seq, 2 + n);
-        n++;
+        cr_assert_eq(ev[0].seq, seq);
         vmiring_release(h);
     }
     cr_assert(ev[0].flags & VMIRING_EV_SYNC);
