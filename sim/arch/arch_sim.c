@@ -391,9 +391,11 @@ static void vm_event_do_resume(struct vcpu *v)
             sim_emulate_hook(v, flags);
     }
 
-    finish_writes(v, &a->write_data);
+    /* A write whose own event has no answer yet waits for it. */
+    if ( vm_event_resume_end(v) )
+        return;
 
-    vm_event_resume_end(v);
+    finish_writes(v, &a->write_data);
 }
 
 /* As hvm_do_resume(): cleared before it acts, since acting can set it. */

@@ -249,21 +249,6 @@ int sim_domain_kill(struct domain *d, unsigned int max_steps)
 
 /* ---- hypercalls ---- */
 
-/* compat_dm_op() and do_dm_op() come to this for our number. */
-static int dm_op_once(const struct dmop_args *args)
-{
-    uint32_t number;
-
-    if ( !args->nr_bufs || args->buf[0].size < sizeof(number) ||
-         !args->buf[0].h.p )
-        return -EFAULT;
-    memcpy(&number, args->buf[0].h.p, sizeof(number));
-    if ( number != XEN_DMOP_vm_event )
-        return -EOPNOTSUPP;
-
-    return vm_event_dm_op(args);
-}
-
 int sim_dm_op(domid_t domid, const struct xen_dm_op_buf *buf, unsigned int nr)
 {
     struct dmop_args args = { .domid = domid, .nr_bufs = nr };
@@ -276,7 +261,7 @@ int sim_dm_op(domid_t domid, const struct xen_dm_op_buf *buf, unsigned int nr)
     memcpy(args.buf, buf, nr * sizeof(*buf));
 
     do {
-        rc = dm_op_once(&args);
+        rc = dm_op(&args);
         if ( rc == -ERESTART )
             sched_yield();
     } while ( rc == -ERESTART );

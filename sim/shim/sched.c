@@ -198,13 +198,16 @@ bool sim_vcpu_return_to_guest(struct vcpu *v)
 {
     ASSERT(v == current);
 
-    while ( must_resched(v) || vm_event_blocks_entry(v) )
+    while ( must_resched(v) )
     {
         schedule_out(v);
         if ( !schedule_in(v) )
             return false;
         sim_do_resume(v);
     }
+
+    /* No guest runs on over an event that waits. */
+    BUG_ON(vm_event_busy(v));
 
     return true;
 }
@@ -269,7 +272,8 @@ bool sim_vcpu_try_resume(struct vcpu *v)
 
     sim_vcpu_on(v);
     sim_do_resume(v);
-    in_guest = !must_resched(v) && !vm_event_blocks_entry(v);
+    in_guest = !must_resched(v);
+    BUG_ON(in_guest && vm_event_busy(v));
     sim_vcpu_off(v);
 
     return in_guest;

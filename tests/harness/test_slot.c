@@ -79,14 +79,14 @@ static void test_fast_answer(void)
     CHECK(vcpu_runnable(v));
     /* The rest of the exit: as a hypercall's result is stored. */
     v->arch.user_regs.rax = 7;
-    CHECK(vm_event_blocks_entry(v));
+    CHECK(vm_event_busy(v));
     sim_vcpu_off(v);
 
     CHECK(sim_vcpu_try_resume(v));
     CHECK_EQ(v->arch.user_regs.rax, 0x1000);
     CHECK_EQ(v->arch.user_regs.rip, 0x1010);
     CHECK_EQ(v->arch.user_regs.rflags, 2);
-    CHECK(!vm_event_blocks_entry(v));
+    CHECK(!vm_event_busy(v));
 
     CHECK_EQ(v2_destroy(&a), 0);
     sim_domain_kill(d, 0);

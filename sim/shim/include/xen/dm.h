@@ -2,6 +2,7 @@
 #ifndef SIM_XEN_DM_H
 #define SIM_XEN_DM_H
 
+#include <xen/errno.h>
 #include <xen/types.h>
 #include <public/hvm/dm_op.h>
 
@@ -10,5 +11,15 @@ struct dmop_args {
     unsigned int nr_bufs;
     struct xen_dm_op_buf buf[2];
 };
+
+int dm_op(const struct dmop_args *op_args);
+
+/* There is no device model here. */
+static inline int arch_dm_op(const struct dmop_args *op_args)
+{
+    (void)op_args;
+
+    return -EOPNOTSUPP;
+}
 
 #endif
