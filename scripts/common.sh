@@ -38,14 +38,17 @@ die()
     exit 1
 }
 
-# run_logged LOG WHAT COMMAND...: quiet while it works, the end of the log
-# when it does not.
+# run_logged LOG WHAT COMMAND...: quiet while it works; when it does not, the
+# lines that speak of errors (a parallel build goes on after the first) and the
+# end of the log.
 run_logged()
 {
     local log=$1 what=$2
 
     shift 2
     if ! "$@" >>"$log" 2>&1 </dev/null; then
+        grep -nE '(error|Error [0-9]|undefined reference)' "$log" |
+            grep -v -- ' -W' | cut -c1-240 | head -n 10 >&2 || true
         say "error: $what failed; the last 30 lines of $log:"
         tail -n 30 "$log" >&2
         return 1

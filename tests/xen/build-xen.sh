@@ -120,26 +120,32 @@ update_build_tree()
 }
 
 # configure TREE: Debian's configuration, then the lines asked for; a line that
-# Kconfig did not take (misspelt, or a dependency missing) is an error.
+# Kconfig did not take (misspelt, or a dependency missing) is an error. A
+# configuration that is the same keeps its time, or all would be compiled anew.
 configure()
 {
     local tree=$1 line key value
 
-    cp "$tree/debian/xen-kconfig" "$tree/.config.new"
-    [ "$arch" = x86_64 ] || : >"$tree/.config.new"
-    printf '%s\n' "${config_lines[@]}" >>"$tree/.config.new"
-    cp "$tree/.config.new" "$tree/xen/.config"
-    run_logged "$log" "configuring" xen_make "$tree/xen" olddefconfig
+    if [ "$arch" = x86_64 ]; then
+        cp "$tree/debian/xen-kconfig" "$tree/xen/.config.wanted"
+    else
+        : >"$tree/xen/.config.wanted"
+    fi
+    printf '%s\n' "${config_lines[@]}" >>"$tree/xen/.config.wanted"
+    KCONFIG_CONFIG=.config.wanted run_logged "$log" "configuring" \
+        xen_make "$tree/xen" olddefconfig
     for line in "${config_lines[@]}"; do
         [ -n "$line" ] || continue
         key=${line%%=*} value=${line#*=}
         if [ "$value" = n ]; then
-            grep -qx "# $key is not set" "$tree/xen/.config" && continue
+            grep -qx "# $key is not set" "$tree/xen/.config.wanted" && continue
         else
-            grep -qxF "$line" "$tree/xen/.config" && continue
+            grep -qxF "$line" "$tree/xen/.config.wanted" && continue
         fi
         die "Kconfig did not take $line (tree: $tree)"
     done
+    cmp -s "$tree/xen/.config.wanted" "$tree/xen/.config" ||
+        cp "$tree/xen/.config.wanted" "$tree/xen/.config"
 }
 
 # compile TREE OUT
