@@ -30,10 +30,17 @@
  * may pause the domain for a moment, and vmiring_wait().
  * Errors: -1 or NULL with errno; vmiring_error() then says in words what was
  * expected and what to do.  errno values are given at each function; on every
- * function EPERM after fork, and on all that use the channel:
- *   ENODEV     the domain is gone or going
- *   EOWNERDEAD another agent took the channel over
- *   ESTALE     the channel was created anew since
+ * function EPERM after fork (and only then), and on all that use the channel:
+ *   ENODEV     the domain is gone or going, or the simulated host is
+ *   EOWNERDEAD another agent has the channel now
+ *   ESTALE     the channel was ended by somebody else, or by its deadline
+ *   EBADMSG    what stands in the shared pages cannot be true
+ * These are for good: close the handle, which leaves what is another's alone.
+ * EACCES says that Xen does not allow it.
+ * Structs begin with their size, which the caller sets to sizeof.  What a
+ * shorter one lacks is taken as 0; a longer one must be 0 beyond what the
+ * library knows.  Where an array of them is filled, the first one's size is
+ * every entry's.
  */
 #ifndef VMIRING_H
 #define VMIRING_H
@@ -81,22 +88,32 @@ typedef struct vmiring_options {
     uint32_t deadline_deny;  /* 1: an expired request is denied */
     uint32_t pad;
 } vmiring_options;
-#define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)
-#define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel held for us */
-#define VMIRING_OPEN_TAKEOVER      (1U << 2)  /* even from a living agent */
+#define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)  /* one ring per vCPU */
+#define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel that is held for
+                                               * the next agent */
+#define VMIRING_OPEN_TAKEOVER      (1U << 2)  /* even from a living agent.  Of a
+                                               * channel without HOLD nothing is
+                                               * kept: it is ended and made anew.
+                                               * One that is not there is made. */
 
 /*
  * Opens a handle.  Creates (or attaches to) the channel, maps it, binds the
- * doorbell.  No event is enabled yet.
+ * doorbell.  No event is enabled yet; after attaching, those are that the
+ * predecessor enabled, and its policy and ring stay.  May take a second when
+ * another agent died while it opened.
  * NULL and errno:
  *   EINVAL      size, unknown flag or value
  *   ENOENT      no such domain
  *   ENOSYS      no Xen here (or no vmi-sim at that socket)
  *   EACCES      no permission to use Xen
- *   EBUSY       another agent is attached; vmiring_open_error() names it
+ *   EBUSY       another agent is attached; vmiring_open_error() names it where
+ *               that can be found out.  Or the channel is held: see REATTACH
+ *   ENXIO       REATTACH, and no channel is held
+ *   ENODEV      the domain is being destroyed
  *   EPROTONOSUPPORT  the host does not offer the ABI that was asked for
  *   ENOTSUP     a required capability is missing
  *   ELIBACC     the legacy plugin cannot be loaded
+ *   EPROTO      the control page makes no sense
  *   ENOMEM, EMFILE
  * vmiring_open_error() gives the message of the calling thread's last failure.
  */
@@ -105,7 +122,9 @@ const char *vmiring_open_error(void);
 
 /*
  * Stops all monitoring, answers what is outstanding with "continue", and frees
- * everything.  Leaves no vCPU paused, even under HOLD.  NULL is allowed.
+ * everything.  Leaves no vCPU paused, even under HOLD.  Under legacy it may
+ * take up to two seconds, while vCPUs wait inside an older Xen.  NULL is
+ * allowed.  In a forked child it closes fds and frees memory, no more.
  */
 void vmiring_close(vmiring *h);
 
@@ -150,8 +169,10 @@ struct vmiring_clock { size_t size; uint64_t time, wall, tsc; };
 int vmiring_clock(const vmiring *h, struct vmiring_clock *c);
 
 /*
- * Restricts every Xen handle of this vmiring to its domain, for good.
- * ENOTSUP: legacy.  Call before vmiring_receive(); subscriptions go on working.
+ * Restricts every Xen handle of this vmiring to its domain, for good; those of
+ * other handles in this process stay as they are.  Everything of this header
+ * goes on working.  xentoolcore_restrict_all() covers the same handles.
+ * ENOTSUP: legacy, which needs hypercalls that cannot be restricted.
  */
 int vmiring_restrict(vmiring *h);
 
@@ -198,7 +219,9 @@ struct vmiring_subscription {
 
 /*
  * EINVAL bad field; EEXIST already subscribed; EOPNOTSUPP this CPU, domain or
- * ABI cannot raise it so.
+ * ABI cannot raise it so.  MEM_ACCESS and INTERRUPT come without: the first
+ * after vmiring_set_access(), the second once after a response with
+ * GET_NEXT_INTERRUPT; subscribing chooses their registers.
  */
 int vmiring_subscribe(vmiring *h, const struct vmiring_subscription *s);
 
@@ -257,11 +280,15 @@ struct vmiring_event {
 int vmiring_fd(const vmiring *h);
 
 /*
- * Fills up to max events, a vCPU's in its own order.  Never blocks.  Returns
- * the number (> 0), or -1: EAGAIN nothing there (after it looked a last time
+ * Fills up to max events, a vCPU's in its own order: asynchronous ones come
+ * before the sync one that was raised after them, losses where they happened.
+ * Never blocks.  Returns the number (> 0; fewer than max does not mean that no
+ * more are there), or -1: EAGAIN nothing there (after it looked a last time
  * with its position published: the fd will wake you), EINVAL max is not
- * positive, ENOBUFS the previous batch was not released, ENODEV, EOWNERDEAD.
+ * positive, ENOBUFS the previous batch was not released.
  * While a batch is held, ring space is held: Xen then loses events, counted.
+ * A sync event can come a second time: with EV_AGAIN when the answer was
+ * refused, or after re-attach; (vcpu, seq) tells.
  */
 int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max);
 
@@ -287,8 +314,11 @@ struct vmiring_mem { uint64_t gfn, offset, gla; uint32_t access; };
 struct vmiring_descriptor { uint64_t exit_info, qualification; uint32_t descriptor, is_write; };
 struct vmiring_interrupt { uint32_t vector, type, error_code; uint64_t cr2; };
 struct vmiring_vmexit { uint64_t reason, qualification; };
+/* Of ev.vcpu; last_seq is ev.seq as well. */
 struct vmiring_lost { uint64_t count, first_seq, last_seq; };
-struct vmiring_domain { uint32_t state, shutdown_code; }; /* 1 shutdown, 2 dying */
+/* state: 0 runs again, 1 shut down (shutdown_code is Xen's SHUTDOWN_*), 2 is
+ * being destroyed: the last event there is, ENODEV follows. */
+struct vmiring_domain { uint32_t state, shutdown_code; };
 
 /* Payload; -1 and EINVAL if the event is of another kind. */
 int vmiring_get_ctrlreg(const struct vmiring_event *ev, struct vmiring_ctrlreg *out);
@@ -358,11 +388,19 @@ struct vmiring_response {
 int vmiring_regs_from(const struct vmiring_event *ev, struct vmiring_response *rsp);
 
 /*
- * Answers a sync event, once.  NULL means: continue.  Xen is told at the
- * latest by the next vmiring_receive(), _release(), _wait() or _flush().
+ * Answers a sync event, once; also after its batch was released.  NULL means:
+ * continue.  Xen is told at the latest by the next vmiring_receive(),
+ * _release(), _wait() or _flush().
  * -1: EINVAL the event is not sync or a field of the response is bad (the
  * request stays outstanding), EALREADY answered before, ECANCELED the request
  * was ended by policy or reset, ENOTSUP the ABI or CPU lacks the flag.
+ *
+ * What goes together: DENY with WRITE_CTRLREG and MOV_TO_MSR events.  EMULATE
+ * with MEM_ACCESS and DESCRIPTOR_ACCESS, and with SET_EMUL_INSN_DATA (16 bytes
+ * of emul) for SOFTWARE_BREAKPOINT; not with SET_REGISTERS.  Of NOWRITE,
+ * SET_EMUL_READ_DATA (MEM_ACCESS) and SET_EMUL_INSN_DATA at most one, each
+ * with EMULATE.  FAST_SINGLESTEP without TOGGLE_SINGLESTEP, EMULATE, DENY.
+ * All others with any event.
  */
 int vmiring_respond(vmiring *h, const struct vmiring_event *ev,
                     const struct vmiring_response *rsp);
@@ -381,6 +419,7 @@ struct vmiring_stats {
     uint64_t kicks;          /* doorbells rung */
     uint64_t wakeups;        /* doorbells received */
 };
+/* Works after an error that is for good, too. */
 int vmiring_stats(const vmiring *h, struct vmiring_stats *s);
 
 /* Xen's own counts of one vCPU; needs VMIRING_CAP_INFO (else ENOTSUP). */
@@ -390,7 +429,10 @@ struct vmiring_vcpu_info {
     uint64_t stale, bad, pauses, pending_since;
     uint32_t pending_reason, pending;
 };
-/* Returns the number of entries filled, from vCPU first on. */
+/*
+ * Returns the number of entries filled, from vCPU first on.  Each vCPU's are
+ * exact.  EINVAL: first is beyond the last vCPU, nr is 0.
+ */
 int vmiring_info(vmiring *h, uint32_t first, uint32_t nr, struct vmiring_vcpu_info *out);
 
 /* What is known of a domain's channel without holding it. */
@@ -417,7 +459,11 @@ struct vmiring_status {
 int vmiring_query_status(const vmiring_options *opts, struct vmiring_status *st,
                          struct vmiring_vcpu_info *vcpus, uint32_t nr);
 
-/* Ends a channel whoever holds it, releasing all vCPUs.  errno as open. */
+/*
+ * Ends a channel whoever holds it, releasing all vCPUs; 0 also if there is
+ * none.  A legacy ring is disabled; an older Xen leaves vCPUs paused that
+ * waited for an answer.  errno as open.
+ */
 int vmiring_force_release(const vmiring_options *opts);
 
 /* A domain of a simulated host. */

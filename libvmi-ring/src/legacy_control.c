@@ -102,6 +102,22 @@ static void defer_writes(vmiring *h, const struct vmiring_subscription *s)
         h->rsp_flags &= ~VMIRING_RSP_DENY;
 }
 
+/* What any control operation can say. */
+static int control_fail(vmiring *h, const char *what)
+{
+    switch ( errno )
+    {
+    case ESRCH:
+        return fail(&h->msg, ENODEV, "%s: domain %u is gone", what, h->domid);
+
+    case EPERM:         /* ours means a fork */
+        return fail(&h->msg, EACCES, "%s: no permission", what);
+
+    default:
+        return fail(&h->msg, errno, "%s: %s", what, strerror(errno));
+    }
+}
+
 int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
                    bool enable)
 {
@@ -146,14 +162,8 @@ int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
         return fail(&h->msg, EOPNOTSUPP, "%s: this CPU or domain cannot raise "
                     "it", name);
 
-    case ESRCH:
-        return fail(&h->msg, ENODEV, "%s: domain %u is gone", name, h->domid);
-
-    case EPERM:         /* ours means a fork */
-        return fail(&h->msg, EACCES, "%s: no permission", name);
-
     default:
-        return fail(&h->msg, errno, "%s: %s", name, strerror(errno));
+        return control_fail(h, name);
     }
 }
 
@@ -164,7 +174,7 @@ int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
     if ( !lh->ops->set_access(lh, h->domid, first, nr, access) )
         return 0;
 
-    return fail(&h->msg, errno, "set_access: %s", strerror(errno));
+    return control_fail(h, "set_access");
 }
 
 int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
@@ -174,5 +184,5 @@ int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
     if ( !lh->ops->get_access(lh, h->domid, gfn, access) )
         return 0;
 
-    return fail(&h->msg, errno, "get_access: %s", strerror(errno));
+    return control_fail(h, "get_access");
 }

@@ -386,7 +386,7 @@ static int v2_next(vmiring *h, struct event *e)
 static bool v2_settle(vmiring *h)
 {
     struct v2 *v2 = h->v2;
-    bool more = v2->queue_len;
+    bool more = false;
     uint32_t i;
 
     for ( i = 0; i < v2->nr_rings; i++ )

@@ -8,9 +8,12 @@
 
 #include "v2.h"
 
-/* Another agent's CREATE that never gets bound gives way after a second. */
-#define CREATE_RETRIES      60
-#define CREATE_RETRY_NS     20000000L
+/*
+ * Who created or attached, and has yet to bind, keeps others out for a second;
+ * after that it is taken to have died.
+ */
+#define LEASE_TRIES         60
+#define LEASE_RETRY_NS      20000000L
 
 /* ---- CREATE, ATTACH ---- */
 
@@ -28,44 +31,55 @@ static void create_args(struct vmev2_op *op, const vmiring_options *o)
     };
 }
 
-static int attach(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
-{
-    v2_op_init(op, VMEV2_CMD_ATTACH, 0);
-    if ( o->flags & VMIRING_OPEN_TAKEOVER )
-        op->flags = VMEV2_ATTACH_TAKEOVER;
-
-    return v2_op(h->host, h->domid, op, NULL, 0);
-}
-
-/* Whether the channel is one that somebody created and never bound. */
-static bool half_made(vmiring *h)
+static uint32_t state_of(vmiring *h)
 {
     struct vmev2_op_info info;
 
-    return v2_info(h->host, h->domid, &info, NULL, 0, 0) == 0 &&
-           info.state == VMEV2_STATE_CREATED;
+    return v2_info(h->host, h->domid, &info, NULL, 0, 0) < 0
+           ? VMEV2_STATE_NONE : info.state;
 }
 
-static int create(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
+/*
+ * Makes op again and again while it fails with EBUSY and the channel is in a
+ * state in which that passes by itself.
+ */
+static int patiently(vmiring *h, struct vmev2_op *op, uint32_t passing)
 {
-    const struct timespec pause = { .tv_nsec = CREATE_RETRY_NS };
+    const struct timespec pause = { .tv_nsec = LEASE_RETRY_NS };
+    const struct vmev2_op args = *op;
     unsigned int i;
 
     for ( i = 0; ; i++ )
     {
-        v2_op_init(op, VMEV2_CMD_CREATE, 0);
-        create_args(op, o);
+        *op = args;
         if ( !v2_op(h->host, h->domid, op, NULL, 0) )
             return 0;
-        if ( errno != EBUSY || i == CREATE_RETRIES )
+        if ( errno != EBUSY || i == LEASE_TRIES )
             return -1;
-        if ( !half_made(h) )
+        if ( state_of(h) != passing )
         {
             errno = EBUSY;
             return -1;
         }
         nanosleep(&pause, NULL);
     }
+}
+
+static int attach(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
+{
+    v2_op_init(op, VMEV2_CMD_ATTACH, 0);
+    if ( o->flags & VMIRING_OPEN_TAKEOVER )
+        op->flags = VMEV2_ATTACH_TAKEOVER;
+
+    return patiently(h, op, VMEV2_STATE_HELD);
+}
+
+static int create(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
+{
+    v2_op_init(op, VMEV2_CMD_CREATE, 0);
+    create_args(op, o);
+
+    return patiently(h, op, VMEV2_STATE_CREATED);
 }
 
 static int acquire_fail(vmiring *h, const vmiring_options *o)
@@ -76,6 +90,10 @@ static int acquire_fail(vmiring *h, const vmiring_options *o)
     switch ( err )
     {
     case EBUSY:
+        if ( state_of(h) == VMEV2_STATE_HELD )
+            return fail(&h->msg, EBUSY, "domain %u is held for an agent that "
+                        "has gone: open with VMIRING_OPEN_REATTACH, or "
+                        "vmiring_force_release()", h->domid);
         holder_read(o, holder, sizeof(holder));
         if ( holder[0] )
             return fail(&h->msg, EBUSY, "domain %u is held by %s", h->domid,
@@ -312,7 +330,7 @@ static void begin_fresh(struct v2 *v2)
     }
 }
 
-/* Calls step for each record that is left in a ring. */
+/* Calls step for each record that is left in a ring.  -1: one is none. */
 static int walk(vmiring *h, const struct v2_ring *ring,
                 void (*step)(struct v2 *v2, const struct vmev2_rec *rec))
 {
@@ -325,7 +343,8 @@ static int walk(vmiring *h, const struct v2_ring *ring,
         if ( event_from_rec(&e, ring->bytes + (pos & (v2->ring_bytes - 1)),
                             ring->limit - pos, v2->nr_vcpus, h->arm64) )
             return -1;
-        step(v2, &e.rec);
+        if ( step )
+            step(v2, &e.rec);
     }
 
     return 0;
@@ -362,11 +381,12 @@ static void note_first(struct v2 *v2, const struct vmev2_rec *rec)
 }
 
 /*
- * After attach: from where the predecessor stopped.  What it reported is not
- * known to us; ours are the losses between the records that are left, and
- * those after a vCPU's last one.
+ * After attach: from where the predecessor stopped, or where no record stands
+ * there, from where Xen is now.  What it reported is not known to us; ours are
+ * the losses between the records that are left, and those after a vCPU's last
+ * one.
  */
-static int begin_inherited(vmiring *h)
+static void begin_inherited(vmiring *h)
 {
     struct v2 *v2 = h->v2;
     uint32_t i;
@@ -380,9 +400,9 @@ static int begin_inherited(vmiring *h)
 
         ring->cons = shm_read64(&ring->user->cons);
         if ( ring->limit - ring->cons > v2->ring_bytes ||
-             walk(h, ring, count_gap) )
-            return fail(&h->msg, EBADMSG, "ring %u of domain %u was left in "
-                        "disorder by the agent before", i, h->domid);
+             walk(h, ring, NULL) )
+            ring->cons = ring->limit;
+        walk(h, ring, count_gap);
     }
 
     for ( i = 0; i < v2->nr_vcpus; i++ )
@@ -400,8 +420,6 @@ static int begin_inherited(vmiring *h)
 
     /* Answers that the predecessor wrote and did not announce. */
     h->kick_due = true;
-
-    return 0;
 }
 
 /* ---- open, free ---- */
@@ -442,8 +460,8 @@ static int set_up(vmiring *h, const struct vmev2_op *op)
         return -1;
 
     begin_fresh(v2);
-    if ( v2->inherited && begin_inherited(h) )
-        return -1;
+    if ( v2->inherited )
+        begin_inherited(h);
 
     h->body_size = v2->slot_rsp - VMEV2_SLOT_REC;
     h->geometry.nr_vcpus = v2->nr_vcpus;

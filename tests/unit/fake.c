@@ -169,10 +169,11 @@ static uint32_t ring_of(const struct fake *f, uint32_t vcpu)
 static void put_bytes(struct fake *f, uint32_t ring, uint64_t pos,
                       const uint8_t *from, uint32_t size)
 {
-    uint32_t i;
+    uint32_t room = f->ring_bytes - (pos & (f->ring_bytes - 1));
+    uint32_t first = size < room ? size : room;
 
-    for ( i = 0; i < size; i++ )
-        *fake_at(f, ring, pos + i) = from[i];
+    memcpy(fake_at(f, ring, pos), from, first);
+    memcpy(fake_at(f, ring, pos + first), from + first, size - first);
 }
 
 bool fake_async(struct fake *f, uint32_t vcpu, uint32_t reason, uint32_t size)
@@ -180,12 +181,13 @@ bool fake_async(struct fake *f, uint32_t vcpu, uint32_t reason, uint32_t size)
     struct fake_ring *ring = &f->ring[ring_of(f, vcpu)];
     struct vmev2_ring_line *line = fake_ring_line(f, ring_of(f, vcpu));
     struct fake_vcpu *v = &f->vcpu[vcpu];
-    uint8_t bytes[4096] = { 0 };
+    uint8_t bytes[640];
     struct vmev2_rec *rec = (void *)bytes;
     uint64_t cons = fake_cons(f, ring_of(f, vcpu));
     uint64_t start = ring->prod;
     uint32_t i;
 
+    cr_assert_leq(size, sizeof(bytes));
     *rec = (struct vmev2_rec){
         .size = size, .reason = reason, .vcpu = vcpu, .seq = ++v->seq,
         .payload_size = size - 32, .time = 1000 + v->seq,
@@ -500,9 +502,17 @@ static int fake_dm_op(struct host *host, uint32_t domid, void *buf0,
 
     f->last_cmd = op->cmd;
     if ( f->fail_errno && op->cmd == f->fail_cmd )
+    {
         errno = f->fail_errno;
+        if ( f->fail_times && !--f->fail_times )
+            f->fail_errno = 0;
+    }
     else
+    {
+        if ( f->lease_ends && op->cmd == VMEV2_CMD_CREATE )
+            f->state = VMEV2_STATE_IDLE;
         errno = command(f, op, buf1, size1);
+    }
 
     return errno ? -1 : 0;
 }

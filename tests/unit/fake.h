@@ -63,6 +63,8 @@ struct fake {
     /* The next command of this kind fails so; 0: none does. */
     uint32_t fail_cmd;
     int fail_errno;
+    unsigned int fail_times;    /* so often; 0: always */
+    bool lease_ends;            /* CREATE finds the channel idle */
     int fail_bind;
     int fail_map;
     uint32_t last_cmd;

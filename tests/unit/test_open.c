@@ -197,6 +197,41 @@ Test(open, the_holder_is_named)
     fake_free(f);
 }
 
+/*
+ * Somebody created a channel and died before it bound; or one held, likewise.
+ * Xen gives way after a second, so the library asks again.
+ */
+static void lease(uint32_t flags, uint32_t state, uint32_t cmd)
+{
+    struct fake *f = fake_new(1);
+    vmiring_options o = fake_options();
+    vmiring *h;
+
+    o.on_death = VMIRING_DEATH_HOLD;
+    if ( flags )
+        cr_assert_eq(vmiring_leave(fake_open_with(f, &o)), 0);
+    o.flags = flags;
+    f->state = state;
+    f->fail_cmd = cmd;
+    f->fail_errno = EBUSY;
+    f->fail_times = 3;
+    f->lease_ends = !flags;
+    h = fake_open_with(f, &o);
+    cr_assert(h, "%s", vmiring_open_error());
+    vmiring_close(h);
+    fake_free(f);
+}
+
+Test(open, a_creation_that_was_never_bound)
+{
+    lease(0, VMEV2_STATE_CREATED, VMEV2_CMD_CREATE);
+}
+
+Test(open, an_attachment_that_was_never_bound)
+{
+    lease(VMIRING_OPEN_REATTACH, VMEV2_STATE_HELD, VMEV2_CMD_ATTACH);
+}
+
 Test(open, reattach)
 {
     struct fake *f = fake_new(1);
