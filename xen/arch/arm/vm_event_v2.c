@@ -121,16 +121,30 @@ int arch_vm_event_defer_writes(struct domain *d)
     return -EOPNOTSUPP;
 }
 
+void arch_vm_event_stop(struct vcpu *v)
+{
+}
+
+/* What an answer asks for is carried out at once here. */
+void arch_vm_event_reset(struct vcpu *v)
+{
+}
+
 /*
  * On the way into the guest, interrupts off: carries out an answer, publishes
  * what is next, and says whether the vCPU has to wait.
  */
 bool vm_event_check_entry(struct vcpu *v)
 {
+    bool wait;
+
+    if ( likely(!vm_event_busy(v)) )
+        return false;
+
     local_irq_enable();
     vm_event_resume_begin(v);
-    vm_event_resume_end(v);
+    wait = vm_event_resume_end(v);
     local_irq_disable();
 
-    return vm_event_blocks_entry(v);
+    return wait;
 }

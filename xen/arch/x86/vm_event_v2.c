@@ -55,6 +55,7 @@ uint32_t arch_vm_event_rsp_flags(const struct domain *d)
 
 /* ---- registers out ---- */
 
+#ifdef CONFIG_HVM
 static void put_seg(struct vmev2_seg *to, enum x86_segment seg)
 {
     struct segment_register reg;
@@ -134,9 +135,12 @@ static void put_rest(struct vmev2_regs_x86 *to, const vm_event_request_t *req)
         to->vmtrace_pos = ~0ULL;
 }
 
+#endif /* CONFIG_HVM */
+
 unsigned int arch_vm_event_regs(void *dst, unsigned int set,
                                 const vm_event_request_t *req)
 {
+#ifdef CONFIG_HVM
     put_core(dst);
     if ( set == VMEV2_REGS_CORE )
         return VMEV2_REGS_X86_CORE_SIZE;
@@ -144,6 +148,9 @@ unsigned int arch_vm_event_regs(void *dst, unsigned int set,
     put_rest(dst, req);
 
     return VMEV2_REGS_X86_ALL_SIZE;
+#else
+    return 0;
+#endif
 }
 
 /* ---- registers in ---- */
@@ -233,4 +240,26 @@ int arch_vm_event_defer_writes(struct domain *d)
     domain_unpause(d);
 
     return 0;
+}
+
+void arch_vm_event_stop(struct vcpu *v)
+{
+    v->arch.monitor.next_interrupt_enabled = false;
+#ifdef CONFIG_HVM
+    v->arch.hvm.single_step = false;
+    v->arch.hvm.fast_single_step.enabled = false;
+#endif
+}
+
+void arch_vm_event_reset(struct vcpu *v)
+{
+    struct arch_vm_event *ev = v->arch.vm_event;
+
+    if ( !ev )
+        return;
+
+    memset(&ev->write_data.do_write, 0, sizeof(ev->write_data.do_write));
+    ev->set_gprs = false;
+    ev->emulate_flags = 0;
+    ev->sync_event = false;
 }

@@ -101,6 +101,7 @@ void vm_event_port_bound(struct domain *rd, evtchn_port_t rport,
     if ( rport == ch->port && !ch->dead )
     {
         write_atomic(&ch->agent_port, lport);
+        ch->awaiting = false;
         write_atomic(&ch->ever_bound, true);
         write_atomic(&ch->bound, true);
         show_state(ch);
@@ -119,6 +120,7 @@ void vm_event_port_closed(struct domain *rd, evtchn_port_t rport)
     if ( rport == ch->port && !ch->dead )
     {
         write_atomic(&ch->bound, false);
+        write_atomic(&ch->agent_port, ~0U);
         show_state(ch);
         tasklet_schedule(&ch->death);
     }
@@ -145,11 +147,35 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
     write_atomic(&ch->port, port);
     write_atomic(&ch->bound, false);
     write_atomic(&ch->agent_port, ~0U);
+    ch->awaiting = true;
+    ch->created = NOW();
     show_state(ch);
     spin_unlock(&ch->lock);
 
     if ( old )
         free_xen_event_channel(d, old);
+}
+
+/*
+ * No more events, and every vCPU goes on.  The domain is paused.  What waited
+ * counts as released by policy, or as cancelled.
+ */
+static void stop(struct domain *d, struct vm_event_channel *ch, bool released)
+{
+    struct vcpu *v;
+    uint64_t before = 0;
+
+    ch->live = false;
+    arch_monitor_cleanup_domain(d);
+    memset(&d->monitor, 0, sizeof(d->monitor));
+
+    for_each_vcpu ( d, v )
+    {
+        vm_event_cancel(ch, v, released);
+        arch_vm_event_stop(v);
+        before += vm_event_of(v)->released;
+    }
+    ch->released_before = before;
 }
 
 /* ---- create ---- */
@@ -240,6 +266,7 @@ static void reset_vcpus(struct vm_event_channel *ch)
         vv->seq = vv->produced = vv->lost = 0;
         vv->raised = vv->answered = vv->released = vv->cancelled = 0;
         vv->stale = vv->bad = 0;
+        vv->seen_rsp = 0;
         spin_unlock(&vv->lock);
     }
 }
@@ -332,9 +359,16 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
             return rc;
     }
 
+    /* What the last agent left in its words is nothing to this one. */
     memset(ch->area[VMEV2_RES_USER].va, 0,
            l->nr_rings * sizeof(struct vmev2_user_line));
+    memset(ch->area[VMEV2_RES_SLOTS].va, 0,
+           ch->d->max_vcpus * VMEV2_SLOT_SIZE);
+
+    /* Raised without a subscription of their own. */
     memset(ch->regs, VMEV2_REGS_NONE, sizeof(ch->regs));
+    ch->regs[VMEV2_REASON_MEM_ACCESS] = VMEV2_REGS_CORE;
+    ch->regs[VMEV2_REASON_INTERRUPT] = VMEV2_REGS_CORE;
 
     spin_lock(&ch->lock);
     ch->ctrl = (void *)ch->area[VMEV2_RES_CTRL].va;
@@ -367,6 +401,12 @@ static void report(const struct vm_event_channel *ch,
         op->frames[i] = ch->area[i].mapped;
     op->released_before = ch->released_before;
     op->generation = ch->generation;
+}
+
+/* Somebody is about to bind, and is not kept from it. */
+static bool lease_runs(const struct vm_event_channel *ch)
+{
+    return ch->awaiting && NOW() - ch->created < BIND_LEASE;
 }
 
 static int check_create(const struct vmev2_op_create *op)
@@ -403,7 +443,7 @@ static int check_vacant(const struct domain *d,
         return 0;
 
     case VMEV2_STATE_CREATED:
-        return NOW() - ch->created < BIND_LEASE ? -EBUSY : 0;
+        return lease_runs(ch) ? -EBUSY : 0;
 
     case VMEV2_STATE_DEAD:
         return -ENODEV;
@@ -440,8 +480,6 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     rc = allocate(d, ch, &l);
     if ( !rc )
         rc = vm_event_init_domain(d);
-    if ( !rc )
-        rc = arch_monitor_init_domain(d);
     if ( rc )
         return rc;
 
@@ -451,8 +489,13 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
 
     domain_pause(d);
 
-    ch->live = false;  /* of an agent that never bound */
-    rc = set_up(ch, &l);
+    /* Nothing is left of an agent that never bound. */
+    if ( ch->live )
+        stop(d, ch, false);
+
+    rc = arch_monitor_init_domain(d);
+    if ( !rc )
+        rc = set_up(ch, &l);
     if ( rc )
         free_xen_event_channel(d, port);
     else
@@ -463,7 +506,6 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
         ch->ctrl->features = ch->features;
         ch->on_death = op->on_death;
         ch->agent = current->domain->domain_id;
-        ch->created = NOW();
         ch->live = true;
         exchange_port(d, ch, port);
         report(ch, op);
@@ -488,6 +530,8 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     switch ( vm_event_channel_state(ch) )
     {
     case VMEV2_STATE_HELD:
+        if ( lease_runs(ch) )
+            return -EBUSY;
         break;
 
     case VMEV2_STATE_CREATED:
@@ -523,7 +567,6 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     vm_event_notify(ch);
 
     ch->agent = current->domain->domain_id;
-    ch->created = NOW();
     exchange_port(d, ch, port);
     report(ch, op);
 
@@ -541,21 +584,10 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
 static void detach(struct domain *d, struct vm_event_channel *ch, bool released)
 {
     evtchn_port_t port;
-    struct vcpu *v;
-    uint64_t before = 0;
 
     domain_pause(d);
 
-    ch->live = false;
-    arch_monitor_cleanup_domain(d);
-    memset(&d->monitor, 0, sizeof(d->monitor));
-
-    for_each_vcpu ( d, v )
-    {
-        vm_event_cancel(ch, v, released);
-        before += vm_event_of(v)->released;
-    }
-    ch->released_before = before;
+    stop(d, ch, released);
 
     spin_lock(&ch->lock);
     port = ch->port;
@@ -607,7 +639,6 @@ static void cf_check agent_death(void *data)
 {
     struct vm_event_channel *ch = data;
     struct domain *d = ch->d;
-    bool crash = false;
 
     if ( !spin_trylock(&d->vm_event_lock) )
     {
@@ -618,25 +649,15 @@ static void cf_check agent_death(void *data)
     if ( !d->is_dying && ch->live && !read_atomic(&ch->bound) &&
          read_atomic(&ch->ever_bound) )
     {
-        switch ( ch->on_death )
-        {
-        case VMEV2_DEATH_HOLD:
-            break;
+        /* Before its vCPUs are let go, so that none of them runs again. */
+        if ( ch->on_death == VMEV2_DEATH_CRASH )
+            domain_crash(d);
 
-        case VMEV2_DEATH_CRASH:
-            crash = true;
-            fallthrough;
-
-        default:
+        if ( ch->on_death != VMEV2_DEATH_HOLD )
             detach(d, ch, true);
-            break;
-        }
     }
 
     spin_unlock(&d->vm_event_lock);
-
-    if ( crash )
-        domain_crash(d);
 }
 
 void vm_event_channel_init_tasklet(struct vm_event_channel *ch)
@@ -669,6 +690,11 @@ static void show_domain(struct domain *d, uint32_t domain, uint32_t code)
 void vm_event_domain_shutdown(struct domain *d)
 {
     show_domain(d, VMEV2_DOMAIN_SHUTDOWN, d->shutdown_code);
+}
+
+void vm_event_domain_resume(struct domain *d)
+{
+    show_domain(d, VMEV2_DOMAIN_RUNNING, 0);
 }
 
 void vm_event_domain_dying(struct domain *d)

@@ -10,6 +10,7 @@
 #include <xen/monitor.h>
 #include <xen/nospec.h>
 #include <xen/rcupdate.h>
+#include <xen/softirq.h>
 #include <asm/altp2m.h>
 #include <asm/monitor.h>
 #include <asm/vm_event.h>
@@ -204,13 +205,14 @@ void vm_event_vcpu_reset(struct vcpu *v)
     struct vm_event_channel *ch = vm_event_channel(v->domain);
     struct vm_event_vcpu *vv = vm_event_of(v);
 
-    if ( vv && ch && ch->live )
+    if ( vv && ch )
     {
         vm_event_cancel(ch, v, false);
         spin_lock(&vv->lock);
         vv->rsp_ready = false;
         spin_unlock(&vv->lock);
     }
+    arch_vm_event_reset(v);
 
 #ifdef CONFIG_VM_EVENT_LEGACY
     vm_event_legacy_vcpu_reset(v);
@@ -384,7 +386,10 @@ static void cf_check dump(unsigned char key)
 
     rcu_read_lock(&domlist_read_lock);
     for_each_domain ( d )
+    {
+        process_pending_softirqs();
         dump_domain(d);
+    }
     rcu_read_unlock(&domlist_read_lock);
 }
 

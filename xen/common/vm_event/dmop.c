@@ -254,6 +254,15 @@ static int do_monitor(struct domain *d, struct vmev2_op *op)
     if ( m->reason >= VMEV2_REASONS )
         return -EINVAL;
     reason = array_index_nospec(m->reason, VMEV2_REASONS);
+    if ( reason == VMEV2_REASON_MEM_ACCESS || reason == VMEV2_REASON_INTERRUPT )
+    {
+        /* An access, or a response, asks for them: only the set is chosen. */
+        if ( m->flags || m->index || m->msr || m->mask )
+            return -EINVAL;
+        write_atomic(&ch->regs[reason],
+                     m->enable ? m->regs : VMEV2_REGS_CORE);
+        return 0;
+    }
     if ( !events[reason].known )
         return -EOPNOTSUPP;
     if ( !m->sync && (ALWAYS_SYNC & (1U << reason)) && m->enable )
@@ -376,7 +385,7 @@ static int dispatch(struct domain *d, struct vmev2_op *op,
     return rc;
 }
 
-int vm_event_dm_op(const struct dmop_args *args)
+static int vm_event_dm_op(const struct dmop_args *args)
 {
     struct vmev2_op op;
     struct domain *d;
@@ -410,4 +419,16 @@ int vm_event_dm_op(const struct dmop_args *args)
     rcu_unlock_domain(d);
 
     return rc;
+}
+
+/* Every dm_op comes here; all but one are the architecture's. */
+int dm_op(const struct dmop_args *args)
+{
+    uint32_t op;
+
+    if ( args->nr_bufs < 1 || args->buf[0].size < sizeof(op) ||
+         copy_from_guest_offset((void *)&op, args->buf[0].h, 0, sizeof(op)) )
+        return -EFAULT;
+
+    return op == XEN_DMOP_vm_event ? vm_event_dm_op(args) : arch_dm_op(args);
 }

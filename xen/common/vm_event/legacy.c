@@ -66,6 +66,7 @@ struct vm_event_domain {
     struct stash **stash;   /* max_vcpus of them */
     unsigned int nr_vcpus;
     uint64_t refused;       /* responses that no request waited for */
+    uint64_t overflow;      /* requests that found a full stash */
     bool warned;
     struct tasklet rest;    /* takes the responses that the budget left */
     struct domain *d;
@@ -220,7 +221,10 @@ int __vm_event_claim_slot(struct domain *d, struct vm_event_domain *ved,
 
         /* Nothing is reserved: put finds a place in the ring or the stash. */
         if ( s->nr >= VM_EVENT_STASH || (s->drops && s->drop_nr >= DROPS) )
+        {
+            ved->overflow++;
             rc = -EBUSY;
+        }
     }
     else if ( !ring_room(ved) )
         rc = -EBUSY;
@@ -291,7 +295,11 @@ void vm_event_put_request(struct domain *d, struct vm_event_domain *ved,
         /* In a vCPU's own order: nothing overtakes what is stashed. */
         if ( reserved || !own ||
              (ring_room(ved) && !s->nr && !s->drop_nr) )
-            ring_put(ved, req);
+        {
+            /* A claim made before another agent enabled it is worth nothing. */
+            if ( RING_FREE_REQUESTS(&ved->front_ring) )
+                ring_put(ved, req);
+        }
         else
             stash_put(ved, curr, req);
 
@@ -493,6 +501,8 @@ static void free_ved(struct vm_event_domain *ved)
     if ( !ved )
         return;
 
+    tasklet_kill(&ved->rest);
+
     for ( i = 0; ved->stash && i < ved->nr_vcpus; i++ )
         if ( ved->stash[i] )
         {
@@ -500,7 +510,6 @@ static void free_ved(struct vm_event_domain *ved)
             xfree(ved->stash[i]);
         }
 
-    tasklet_kill(&ved->rest);
     xfree(ved->stash);
     xfree(ved->stashed);
     xfree(ved);

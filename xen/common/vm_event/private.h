@@ -81,6 +81,7 @@ struct vm_event_vcpu {
     bool outstanding;       /* the slot holds a request without an answer */
     bool rsp_ready;         /* rsp waits for the resume path */
     bool paused;            /* we hold one vm_event pause */
+    bool busy;              /* the vCPU's own: see vm_event_busy() */
     unsigned int stash_head, stash_nr;
     struct vm_event_stash_entry *stash;  /* VM_EVENT_STASH entries */
     vm_event_response_t rsp;
@@ -126,7 +127,8 @@ struct vm_event_channel {
     evtchn_port_t port;     /* 0: none */
     evtchn_port_t agent_port;
     bool bound;
-    bool ever_bound;        /* since create or attach */
+    bool ever_bound;        /* since create */
+    bool awaiting;          /* a creator or attacher has yet to bind */
 
     struct vm_event_area area[VMEV2_RES_KINDS];
     struct vmev2_ctrl *ctrl;
@@ -196,13 +198,13 @@ static inline struct vmev2_slot *vm_event_slot(const struct vm_event_channel *ch
 }
 
 /*
- * Is there an agent, or a policy that keeps events for the next one?  Before
- * the first has bound there is none to keep them for.
+ * Is there an agent, or a policy that does not let events pass without one?
+ * Before the first has bound there is none to keep them for.
  */
 static inline bool vm_event_listening(const struct vm_event_channel *ch)
 {
     return ch->live && (read_atomic(&ch->bound) ||
-                        (ch->on_death == VMEV2_DEATH_HOLD &&
+                        (ch->on_death != VMEV2_DEATH_DETACH &&
                          read_atomic(&ch->ever_bound)));
 }
 

@@ -85,7 +85,6 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
 
     spin_lock(&vv->lock);
 
-    rec->seq = ++vv->seq;
     vv->raised++;
 
     if ( !vm_event_listening(ch) || vv->stash_nr == VM_EVENT_STASH )
@@ -95,6 +94,8 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
         return 0;
     }
 
+    rec->seq = ++vv->seq;
+    vv->busy = true;
     vm_event_sync_event(v, true);
 
     if ( !vv->outstanding && !vv->rsp_ready && !vv->stash_nr )
@@ -304,20 +305,22 @@ void vm_event_resume_begin(struct vcpu *v)
         arch_vm_event_apply(v, &vv->rsp);
 }
 
-void vm_event_resume_end(struct vcpu *v)
+bool vm_event_resume_end(struct vcpu *v)
 {
     struct vm_event_vcpu *vv = vm_event_of(v);
     struct vm_event_channel *ch = vm_event_channel(v->domain);
-    bool notify = false;
+    bool busy, notify = false;
 
     ASSERT(v == current);
 
-    if ( likely(!vv) || !ch )
-        return;
+    /* Legacy: its only trace is the pause. */
+    if ( likely(!vv) || !ch || likely(!vv->busy) )
+        return atomic_read(&v->vm_event_pause_count);
 
     spin_lock(&vv->lock);
 
-    if ( vv->stash_nr && !vv->outstanding )
+    /* An answer that came during this pass is carried out by the next. */
+    if ( vv->stash_nr && !vv->outstanding && !vv->rsp_ready )
     {
         const struct vmev2_rec *rec = (void *)vv->stash[vv->stash_head].rec;
 
@@ -329,19 +332,21 @@ void vm_event_resume_end(struct vcpu *v)
         notify = true;
     }
 
+    busy = vv->busy = vv->outstanding || vv->rsp_ready || vv->stash_nr;
+
     spin_unlock(&vv->lock);
 
     if ( notify )
         vm_event_notify(ch);
+
+    return busy;
 }
 
-/* Racy reads: the vCPU itself asks, and a change of either wakes it. */
-bool vm_event_blocks_entry(const struct vcpu *v)
+bool vm_event_busy(const struct vcpu *v)
 {
     const struct vm_event_vcpu *vv = vm_event_of(v);
 
-    return unlikely(vv) && (read_atomic(&vv->outstanding) ||
-                            read_atomic(&vv->rsp_ready));
+    return unlikely(vv) && vv->busy;
 }
 
 /*
@@ -363,7 +368,7 @@ void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released)
     else
         vv->cancelled += nr;
 
-    if ( !ch->dead )
+    if ( nr && !ch->dead )
     {
         vm_event_store(&ch->vcpu_line[v->vcpu_id].released, vv->released);
         write_atomic(&ch->pending[v->vcpu_id], 0);

@@ -20,7 +20,8 @@ static bool reason_fits(uint32_t reason, uint32_t flags)
     {
     case VMEV2_REASON_MEM_ACCESS:
     case VMEV2_REASON_DESCRIPTOR_ACCESS:
-        return true;
+        /* These are emulated from the guest's own instruction. */
+        return !(flags & VMEV2_RSP_SET_EMUL_INSN_DATA);
 
     case VMEV2_REASON_SOFTWARE_BREAKPOINT:
         /* Emulating the breakpoint itself leads nowhere. */

@@ -17,7 +17,6 @@
 #include <xen/sched.h>
 #include <public/vm_event.h>
 
-struct dmop_args;
 struct vm_event_domain;     /* one legacy ring */
 struct xen_domctl_monitor_op;
 struct xen_domctl_vm_event_op;
@@ -34,6 +33,8 @@ int vm_event_teardown(struct domain *d);
 void vm_event_cleanup(struct domain *d);
 /* Last reference gone: frees everything else. */
 void vm_event_domain_free(struct domain *d);
+/* It goes on after all. */
+void vm_event_domain_resume(struct domain *d);
 /* The vCPU loses its state: what it waits for is void. */
 void vm_event_vcpu_reset(struct vcpu *v);
 
@@ -41,15 +42,17 @@ void vm_event_vcpu_reset(struct vcpu *v);
 bool vm_event_monitored(const struct domain *d);
 
 /*
- * Called on v == current while it is on its way into the guest, before and
- * after the effects of a response are carried out.
+ * Called on v == current while it is on its way into the guest: the first
+ * carries out an answer, the second publishes what waits in the stash.  True:
+ * some event still has no answer, or none that was carried out, so what hangs
+ * on one must wait for the next pass, which is certain to come.
  */
 void vm_event_resume_begin(struct vcpu *v);
-void vm_event_resume_end(struct vcpu *v);
-/* True while v must not enter its guest yet. */
-bool vm_event_blocks_entry(const struct vcpu *v);
+bool vm_event_resume_end(struct vcpu *v);
+/* Has v raised anything that resume_end has not seen the end of? */
+bool vm_event_busy(const struct vcpu *v);
 #ifdef CONFIG_ARM
-/* Both of the above, for Arm's entry path; true: look again. */
+/* Both steps, for Arm's entry path; true: look again. */
 bool vm_event_check_entry(struct vcpu *v);
 #endif
 
@@ -57,7 +60,6 @@ void vm_event_vcpu_pause(struct vcpu *v);
 void vm_event_vcpu_unpause(struct vcpu *v);
 
 /* Control planes. */
-int vm_event_dm_op(const struct dmop_args *args);
 int vm_event_domctl(struct domain *d, struct xen_domctl_vm_event_op *vec);
 int vm_event_monitor_domctl(struct domain *d, struct xen_domctl_monitor_op *mop);
 unsigned int vm_event_resource_frames(const struct domain *d, unsigned int id);
@@ -127,6 +129,10 @@ void arch_vm_event_convert_regs(vm_event_response_t *to,
 /* v == current: carry out a response that has been validated. */
 void arch_vm_event_apply(struct vcpu *v, vm_event_response_t *rsp);
 int arch_vm_event_defer_writes(struct domain *d);
+/* The agent has gone: no more stepping.  v is paused. */
+void arch_vm_event_stop(struct vcpu *v);
+/* Forgets what was to be done to v on its way into the guest. */
+void arch_vm_event_reset(struct vcpu *v);
 uint64_t arch_vm_event_clock(void);
 
 #endif /* XEN_VM_EVENT_H */
