@@ -151,13 +151,14 @@ int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max)
     if ( n < 0 )
         return broke(h);
 
+    /*
+     * An engine may have answered by itself what needs no answer of ours.  Xen
+     * goes on with that while the application has the batch.
+     */
+    if ( flush_kicks(h) && n == 0 )
+        return broke(h);
     if ( n == 0 )
-    {
-        /* An ABI may have answered by itself what needs no answer of ours. */
-        if ( flush_kicks(h) )
-            return broke(h);
         return fail(&h->msg, EAGAIN, "nothing to receive");
-    }
 
     h->batch_held = true;
 

@@ -417,9 +417,6 @@ static void begin_inherited(vmiring *h)
 
     for ( i = 0; i < v2->nr_rings; i++ )
         walk(h, &v2->rings[i], note_first);
-
-    /* Answers that the predecessor wrote and did not announce. */
-    h->kick_due = true;
 }
 
 /* ---- open, free ---- */

@@ -80,6 +80,9 @@ static void xen_side(struct ring *r)
 {
     unsigned int i;
 
+    if ( r->deaf )
+        return;
+
     pop_answers(r);
     for ( i = 0; i < VCPUS; i++ )
         while ( r->waiting[i] && ring_room(r) )

@@ -28,6 +28,7 @@ struct ring {
     vm_event_response_t last[VCPUS];
     unsigned int answers;
     unsigned int bad_answers;
+    bool deaf;                      /* takes no answers */
 
     bool enabled;
     int version;
