@@ -116,6 +116,46 @@ Test(fd, a_batch_that_was_too_small)
     fake_free(f);
 }
 
+/*
+ * Requests that come after the first look and before the doorbell is drained:
+ * their ring is consumed, so what does not fit the batch needs another sign.
+ */
+static const struct host_ops *plain;
+
+static int late_drain(struct host *host)
+{
+    struct fake *f = (struct fake *)host;
+    unsigned int i;
+
+    for ( i = 0; i < 3 && !f->vcpu[i].req_seq; i++ )
+        fake_sync(f, i, VMIRING_CPUID);
+
+    return plain->drain(host);
+}
+
+Test(fd, requests_between_look_and_drain)
+{
+    struct fake *f = fake_new(3);
+    struct host_ops ops = *f->host.ops;
+    vmiring *h = fake_open(f);
+    struct vmiring_event ev;
+    int i;
+
+    plain = f->host.ops;
+    ops.drain = late_drain;
+    f->host.ops = &ops;
+    for ( i = 0; i < 3; i++ )
+    {
+        cr_assert_eq(must_receive(h, &ev, 1), 1);
+        vmiring_release(h);
+        cr_assert(i == 2 || readable(vmiring_fd(h)), "stuck at %d", i);
+    }
+    must_be_empty(h);
+    cr_assert(!readable(vmiring_fd(h)));
+    vmiring_close(h);
+    fake_free(f);
+}
+
 /* ---- with a producer in another thread ---- */
 
 /* A random wait of up to about a microsecond, to meet each other's steps. */

@@ -310,6 +310,35 @@ Test(open, geometry_and_create)
     fake_free(f);
 }
 
+/* Between our create and our bind another agent's create took our place. */
+static const struct host_ops *undisturbed;
+
+static int late_bind(struct host *host, uint32_t domid, uint32_t port)
+{
+    int local = undisturbed->bind(host, domid, port);
+
+    ((struct fake *)host)->generation++;
+
+    return local;
+}
+
+Test(open, somebody_came_between)
+{
+    struct fake *f = fake_new(1);
+    struct host_ops ops = *f->host.ops;
+    vmiring_options o = fake_options();
+
+    undisturbed = f->host.ops;
+    ops.bind = late_bind;
+    f->host.ops = &ops;
+    errno = 0;
+    cr_assert_null(fake_open_with(f, &o));
+    cr_assert_eq(errno, EBUSY);
+    cr_assert_eq(f->state, VMEV2_STATE_IDLE, "unbound, not destroyed");
+    cr_assert_neq(f->last_cmd, VMEV2_CMD_DESTROY);
+    fake_free(f);
+}
+
 /* ---- capabilities ---- */
 
 static void lacks(uint64_t features, vmiring_options o, const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sync requests under v2: hand-out, order, answers, the end. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -277,14 +278,16 @@ static void corrupt_slot(const char *field, void (*spoil)(struct vmev2_rec *))
     struct fake *f = fake_new(2);
     vmiring *h = fake_open(f);
     struct vmiring_event ev;
+    char what[32];
 
+    snprintf(what, sizeof(what), "bad %s", field);
     fake_sync(f, 0, VMIRING_CPUID);
     spoil(&fake_slot(f, 0)->rec);
     errno = 0;
     cr_assert_eq(vmiring_receive(h, &ev, 1), -1);
     cr_assert_eq(errno, EBADMSG);
-    cr_assert(strstr(vmiring_error(h), field), "'%s' does not name %s",
-              vmiring_error(h), field);
+    cr_assert(strstr(vmiring_error(h), what), "'%s' does not say %s",
+              vmiring_error(h), what);
     vmiring_close(h);
     fake_free(f);
 }
