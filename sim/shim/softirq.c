@@ -12,6 +12,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond;
 static LIST_HEAD(tasklets);
 static LIST_HEAD(timers);       /* the next to expire first */
+static bool working;            /* one of either runs */
 static s_time_t clock_ahead;
 
 s_time_t sim_now(void)
@@ -146,6 +147,7 @@ static void run_timer(struct timer *t)
 
     pthread_mutex_lock(&mutex);
     t->running = false;
+    pthread_cond_broadcast(&cond);  /* for who kills it */
 }
 
 static void run_tasklet(struct tasklet *t)
@@ -160,6 +162,7 @@ static void run_tasklet(struct tasklet *t)
 
     pthread_mutex_lock(&mutex);
     t->running = false;
+    pthread_cond_broadcast(&cond);  /* for who kills it */
 }
 
 static void wait_for_work(void)
@@ -190,48 +193,29 @@ static void *worker(void *unused)
     {
         struct timer *t = due_timer();
 
+        working = true;
         if ( t )
             run_timer(t);
         else if ( !list_empty(&tasklets) )
             run_tasklet(list_first_entry(&tasklets, struct tasklet, list));
         else
         {
+            working = false;
+            pthread_cond_broadcast(&cond);
             wait_for_work();
-            continue;
         }
-        pthread_cond_broadcast(&cond);
     }
 
     return NULL;
 }
 
-static bool idle_now;
-
-static void set_idle(void *unused)
-{
-    (void)unused;
-    __atomic_store_n(&idle_now, true, __ATOMIC_RELEASE);
-}
-
-/* A tasklet that was queued now runs after all that were queued before. */
+/* One may queue itself, or another, when it runs. */
 void sim_softirq_drain(void)
 {
-    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-    struct tasklet last;
-
-    pthread_mutex_lock(&one);
-    idle_now = false;
-    tasklet_init(&last, set_idle, NULL);
-    tasklet_schedule(&last);
-
     pthread_mutex_lock(&mutex);
-    while ( !__atomic_load_n(&idle_now, __ATOMIC_ACQUIRE) || due_timer() ||
-            !list_empty(&tasklets) )
+    while ( working || due_timer() || !list_empty(&tasklets) )
         pthread_cond_wait(&cond, &mutex);
     pthread_mutex_unlock(&mutex);
-
-    tasklet_kill(&last);
-    pthread_mutex_unlock(&one);
 }
 
 void sim_softirq_init(void)
