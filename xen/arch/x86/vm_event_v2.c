@@ -35,6 +35,7 @@ unsigned int arch_vm_event_views(const struct domain *d)
 
 uint32_t arch_vm_event_rsp_flags(const struct domain *d)
 {
+#ifdef CONFIG_HVM
     uint32_t flags = VMEV2_RSP_EMULATE | VMEV2_RSP_EMULATE_NOWRITE |
                      VMEV2_RSP_SET_EMUL_READ_DATA | VMEV2_RSP_DENY |
                      VMEV2_RSP_SET_REGISTERS | VMEV2_RSP_SET_EMUL_INSN_DATA |
@@ -51,6 +52,9 @@ uint32_t arch_vm_event_rsp_flags(const struct domain *d)
     }
 
     return flags;
+#else
+    return 0;
+#endif
 }
 
 /* ---- registers out ---- */
