@@ -248,7 +248,7 @@ Test(fd_race, eager_batch_of_one) { race(EVENTS, 1, false, true); }
 Test(fd_race, eager_one_by_one) { race(EVENTS, 1, true, true); }
 Test(fd_race, lazy) { race(EVENTS, 64, false, false); }
 Test(fd_race, lazy_batch_of_one) { race(EVENTS, 1, false, false); }
-Test(fd_race, lazy_one_by_one) { race(10 * EVENTS, 1, true, false); }
+Test(fd_race, lazy_one_by_one) { race(3 * EVENTS, 1, true, false); }
 
 /* ---- arguments and states of receive ---- */
 
