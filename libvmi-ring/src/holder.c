@@ -113,6 +113,7 @@ void holder_write(vmiring *h, const vmiring_options *opts)
     if ( fd >= 0 )
         close(fd);
 
+    free(h->holder_file);
     h->holder_file = path;
 }
 

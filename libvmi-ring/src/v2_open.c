@@ -82,24 +82,39 @@ static int create(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
     return patiently(h, op, VMEV2_STATE_CREATED);
 }
 
+/* Says who has the domain, as far as that is known. */
+static int busy(vmiring *h, const vmiring_options *o)
+{
+    struct vmev2_op_info info = { .state = VMEV2_STATE_NONE };
+    char holder[64];
+
+    v2_info(h->host, h->domid, &info, NULL, 0, 0);
+    if ( info.state == VMEV2_STATE_HELD )
+        return fail(&h->msg, EBUSY, "domain %u is held for an agent that has "
+                    "gone: open with VMIRING_OPEN_REATTACH, or "
+                    "vmiring_force_release()", h->domid);
+
+    holder_read(o, holder, sizeof(holder));
+    if ( !holder[0] && info.legacy )
+        return fail(&h->msg, EBUSY, "domain %u is held through the legacy ring "
+                    "by an agent that left no name", h->domid);
+    if ( !holder[0] )
+        return fail(&h->msg, EBUSY, "domain %u is held by an agent that left "
+                    "no name, port %d of domain %u", h->domid,
+                    (int)info.agent_port, info.agent);
+
+    return fail(&h->msg, EBUSY, "domain %u is held by %s%s", h->domid, holder,
+                info.legacy ? " through the legacy ring" : "");
+}
+
 static int acquire_fail(vmiring *h, const vmiring_options *o)
 {
     int err = errno;
-    char holder[64];
 
     switch ( err )
     {
     case EBUSY:
-        if ( state_of(h) == VMEV2_STATE_HELD )
-            return fail(&h->msg, EBUSY, "domain %u is held for an agent that "
-                        "has gone: open with VMIRING_OPEN_REATTACH, or "
-                        "vmiring_force_release()", h->domid);
-        holder_read(o, holder, sizeof(holder));
-        if ( holder[0] )
-            return fail(&h->msg, EBUSY, "domain %u is held by %s", h->domid,
-                        holder);
-        return fail(&h->msg, EBUSY, "domain %u is held by another agent, which "
-                    "left no name", h->domid);
+        return busy(h, o);
 
     case ENOENT:
         return fail(&h->msg, ENXIO, "domain %u has no channel to attach to",

@@ -396,6 +396,8 @@ static int do_info(struct fake *f, struct vmev2_op_info *info,
     info->generation = f->generation;
     info->nr_vcpus = f->nr_vcpus;
     info->agent_port = f->bound ? FAKE_LOCAL : ~0U;
+    info->agent = 3;
+    info->legacy = f->legacy;
 
     return 0;
 }

@@ -43,6 +43,7 @@ struct fake {
     uint64_t generation;
     uint32_t on_death;
     uint64_t released_before;
+    bool legacy;                /* INFO: the legacy ring is in use */
     int memfd[VMEV2_RES_KINDS];
     uint8_t *mem[VMEV2_RES_KINDS];
     uint32_t frames[VMEV2_RES_KINDS];

@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,28 @@ Test(fd, quiet_when_empty)
     errno = 0;
     cr_assert_eq(vmiring_wait(h, 0), -1);
     cr_assert_eq(errno, EAGAIN);
+    vmiring_close(h);
+    fake_free(f);
+}
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
+
+Test(fd, a_signal_ends_the_wait)
+{
+    struct fake *f = fake_new(1);
+    vmiring *h = fake_open(f);
+    const struct sigaction sa = { .sa_handler = on_alarm };
+    const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
+
+    must_be_empty(h);
+    cr_assert_eq(sigaction(SIGALRM, &sa, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    errno = 0;
+    cr_assert_eq(vmiring_wait(h, -1), -1);
+    cr_assert_eq(errno, EINTR);
     vmiring_close(h);
     fake_free(f);
 }

@@ -190,6 +190,19 @@ Test(open, the_holder_is_named)
     cr_assert(strstr(vmiring_open_error(), name), "'%s' does not name %s",
               vmiring_open_error(), name);
 
+    /* One that left no note, and one of the other ABI. */
+    holder_remove(h);
+    cr_assert_null(fake_open_with(f, &o));
+    cr_assert(strstr(vmiring_open_error(), "port 5 of domain 3"), "%s",
+              vmiring_open_error());
+    f->legacy = true;
+    cr_assert_null(fake_open_with(f, &o));
+    cr_assert(strstr(vmiring_open_error(), "legacy ring"), "%s",
+              vmiring_open_error());
+    holder_write(h, &o);
+    cr_assert_null(fake_open_with(f, &o));
+    cr_assert(strstr(vmiring_open_error(), name), "%s", vmiring_open_error());
+
     /* A handle that is gone has left no note. */
     vmiring_close(h);
     holder_read(&o, name, sizeof(name));
