@@ -29,17 +29,10 @@ find_package(Threads REQUIRED)
 
 set(VMEV_XEN "${PROJECT_SOURCE_DIR}/xen")
 set(VMEV_SIM "${PROJECT_SOURCE_DIR}/sim")
-set(VMEV_XEN_SOURCES
-    ${VMEV_XEN}/arch/x86/vm_event_v2.c
-    ${VMEV_XEN}/common/vm_event/area.c
-    ${VMEV_XEN}/common/vm_event/channel.c
-    ${VMEV_XEN}/common/vm_event/core.c
-    ${VMEV_XEN}/common/vm_event/dmop.c
-    ${VMEV_XEN}/common/vm_event/legacy.c
-    ${VMEV_XEN}/common/vm_event/record.c
-    ${VMEV_XEN}/common/vm_event/ring.c
-    ${VMEV_XEN}/common/vm_event/slot.c
-    ${VMEV_XEN}/common/vm_event/validate.c)
+# What the Makefile there lists; a file that it gains is taken up by itself.
+file(GLOB VMEV_XEN_SOURCES CONFIGURE_DEPENDS
+     ${VMEV_XEN}/common/vm_event/*.c)
+list(APPEND VMEV_XEN_SOURCES ${VMEV_XEN}/arch/x86/vm_event_v2.c)
 
 add_library(vmev_harness STATIC
             ${VMEV_XEN_SOURCES}

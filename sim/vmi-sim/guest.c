@@ -27,7 +27,8 @@
 /* One vCPU's own. */
 struct guest_cpu {
     pthread_t thread;
-    uint64_t n;             /* iteration under way */
+    uint64_t n;             /* iteration under way; 0: none yet */
+    uint64_t counted;       /* the last one that is complete */
     uint64_t wanted;        /* what the write in progress should leave */
     uint32_t token;
     unsigned int open;      /* instruction begun and not ended */
@@ -451,10 +452,11 @@ static void came_to_an_end(struct domain *d)
     }
 }
 
+/* Between two iterations. */
 static bool finished(const struct sim_guest *g, const struct guest_cpu *cpu)
 {
     return control(g) == GUEST_CONTROL_STOP ||
-           (g->config.count && cpu->n > g->config.count);
+           (g->config.count && cpu->n == g->config.count);
 }
 
 /* Waits until the next iteration is due; false: something came between. */
@@ -481,16 +483,6 @@ static bool due(struct vcpu *v, struct guest_cpu *cpu)
                 draw(cpu) % (period ?: 1);
 
     return true;
-}
-
-static void loop(struct vcpu *v, struct guest_cpu *cpu)
-{
-    if ( !due(v, cpu) )
-        return;
-    if ( cpu->n )
-        count(&block(v)->iterations.value);
-    cpu->n++;
-    v->arch.user_regs.rip = SIM_CODE_VA;
 }
 
 /* True while v has nothing to do. */
@@ -520,6 +512,23 @@ static bool halted(struct vcpu *v, struct guest_cpu *cpu)
     return true;
 }
 
+/* The end of one iteration and the start of the next, when that is due. */
+static void loop(struct vcpu *v, struct guest_cpu *cpu)
+{
+    if ( cpu->counted < cpu->n )
+    {
+        cpu->counted = cpu->n;
+        count(&block(v)->iterations.value);
+    }
+    if ( halted(v, cpu) )
+        return;
+    set_phase(v, GUEST_PHASE_RUNNING);
+    if ( !due(v, cpu) )
+        return;
+    cpu->n++;
+    v->arch.user_regs.rip = SIM_CODE_VA;
+}
+
 /* One instruction of v's, which is in its guest. */
 static void step(struct vcpu *v)
 {
@@ -547,9 +556,6 @@ static void step(struct vcpu *v)
 
     if ( insn->op == OP_LOOP )
     {
-        if ( halted(v, cpu) )
-            return;
-        set_phase(v, GUEST_PHASE_RUNNING);
         loop(v, cpu);
         return;
     }
