@@ -81,31 +81,21 @@ static int send_call(struct sim_host *s, struct call *c)
     return n < 0 ? -1 : 0;
 }
 
-static void take_fds(struct msghdr *mh, struct call *c, uint32_t *nr)
+/* The control buffer has room for one message with SIMP_FDS_MAX fds. */
+static uint32_t take_fds(struct msghdr *mh, struct call *c)
 {
-    struct cmsghdr *cm;
-    uint32_t i;
+    const struct cmsghdr *cm = CMSG_FIRSTHDR(mh);
+    uint32_t nr;
 
-    *nr = 0;
-    for ( cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm) )
-    {
-        uint32_t count;
+    if ( !cm || cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS )
+        return 0;
 
-        if ( cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS )
-            continue;
+    nr = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    if ( nr > SIMP_FDS_MAX )
+        nr = SIMP_FDS_MAX;
+    memcpy(c->fds, CMSG_DATA(cm), nr * sizeof(int));
 
-        count = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for ( i = 0; i < count; i++ )
-        {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(cm) + i * sizeof(fd), sizeof(fd));
-            if ( *nr < SIMP_FDS_MAX )
-                c->fds[(*nr)++] = fd;
-            else
-                close(fd);
-        }
-    }
+    return nr;
 }
 
 static void close_fds(const struct call *c, uint32_t nr)
@@ -145,8 +135,9 @@ static int receive_reply(struct sim_host *s, struct call *c)
         return -1;
     }
 
-    take_fds(&mh, c, &nr_fds);
-    if ( (size_t)n < sizeof(c->rep) || (mh.msg_flags & MSG_TRUNC) ||
+    nr_fds = take_fds(&mh, c);
+    if ( (size_t)n < sizeof(c->rep) ||
+         (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
          c->rep.op != c->req.op || c->rep.cookie != c->req.cookie ||
          c->rep.nr_fds != nr_fds ||
          c->rep.data_size[0] > SIMP_BUF_MAX ||
