@@ -94,7 +94,8 @@ static void defer_writes(vmiring *h, const struct vmiring_subscription *s)
     struct legacy *l = h->legacy;
 
     if ( l->writes_deferred || !s->sync ||
-         (s->reason != VMIRING_WRITE_CTRLREG && s->reason != VMIRING_MOV_TO_MSR) )
+         (s->reason != VMIRING_WRITE_CTRLREG &&
+          s->reason != VMIRING_MOV_TO_MSR) )
         return;
 
     l->writes_deferred = !l->host->ops->defer_writes(l->host, h->domid);

@@ -31,6 +31,77 @@ static void convert_mem(struct event *e, const struct vm_event_mem_access *in)
     payload(e, &out, sizeof(out));
 }
 
+static void convert_ctrlreg(struct event *e,
+                            const struct vm_event_write_ctrlreg *in)
+{
+    const struct vmev2_ctrlreg out = {
+        .index = in->index, .new_value = in->new_value,
+        .old_value = in->old_value,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_msr(struct event *e, const struct vm_event_mov_to_msr *in)
+{
+    const struct vmev2_msr out = {
+        .msr = in->msr, .new_value = in->new_value,
+        .old_value = in->old_value,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_cpuid(struct event *e, const struct vm_event_cpuid *in)
+{
+    const struct vmev2_cpuid out = {
+        .insn_length = in->insn_length, .leaf = in->leaf,
+        .subleaf = in->subleaf,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_step(struct event *e, const struct vm_event_singlestep *in)
+{
+    const struct vmev2_debug out = { .gfn = in->gfn };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_descriptor(struct event *e,
+                               const struct vm_event_desc_access *in)
+{
+    const struct vmev2_descriptor out = {
+        .exit_info = in->arch.vmx.instr_info,
+        .qualification = in->arch.vmx.exit_qualification,
+        .descriptor = in->descriptor, .is_write = in->is_write,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_interrupt(struct event *e,
+                              const struct vm_event_interrupt_x86 *in)
+{
+    const struct vmev2_interrupt out = {
+        .vector = in->vector, .type = in->type, .error_code = in->error_code,
+        .cr2 = in->cr2,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
+static void convert_vmexit(struct event *e, const struct vm_event_vmexit *in)
+{
+    const struct vmev2_vmexit out = {
+        .reason = in->arch.vmx.reason,
+        .qualification = in->arch.vmx.qualification,
+    };
+
+    payload(e, &out, sizeof(out));
+}
+
 static void convert_payload(struct event *e, const vm_event_request_t *req)
 {
     switch ( req->reason )
@@ -40,28 +111,12 @@ static void convert_payload(struct event *e, const vm_event_request_t *req)
         break;
 
     case VM_EVENT_REASON_WRITE_CTRLREG:
-    {
-        const struct vmev2_ctrlreg out = {
-            .index = req->u.write_ctrlreg.index,
-            .new_value = req->u.write_ctrlreg.new_value,
-            .old_value = req->u.write_ctrlreg.old_value,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_ctrlreg(e, &req->u.write_ctrlreg);
         break;
-    }
 
     case VM_EVENT_REASON_MOV_TO_MSR:
-    {
-        const struct vmev2_msr out = {
-            .msr = req->u.mov_to_msr.msr,
-            .new_value = req->u.mov_to_msr.new_value,
-            .old_value = req->u.mov_to_msr.old_value,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_msr(e, &req->u.mov_to_msr);
         break;
-    }
 
     case VM_EVENT_REASON_SOFTWARE_BREAKPOINT:
         convert_debug(e, &req->u.software_breakpoint);
@@ -72,61 +127,24 @@ static void convert_payload(struct event *e, const vm_event_request_t *req)
         break;
 
     case VM_EVENT_REASON_SINGLESTEP:
-    {
-        const struct vmev2_debug out = { .gfn = req->u.singlestep.gfn };
-
-        payload(e, &out, sizeof(out));
+        convert_step(e, &req->u.singlestep);
         break;
-    }
 
     case VM_EVENT_REASON_CPUID:
-    {
-        const struct vmev2_cpuid out = {
-            .insn_length = req->u.cpuid.insn_length,
-            .leaf = req->u.cpuid.leaf,
-            .subleaf = req->u.cpuid.subleaf,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_cpuid(e, &req->u.cpuid);
         break;
-    }
 
     case VM_EVENT_REASON_DESCRIPTOR_ACCESS:
-    {
-        const struct vmev2_descriptor out = {
-            .exit_info = req->u.desc_access.arch.vmx.instr_info,
-            .qualification = req->u.desc_access.arch.vmx.exit_qualification,
-            .descriptor = req->u.desc_access.descriptor,
-            .is_write = req->u.desc_access.is_write,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_descriptor(e, &req->u.desc_access);
         break;
-    }
 
     case VM_EVENT_REASON_INTERRUPT:
-    {
-        const struct vmev2_interrupt out = {
-            .vector = req->u.interrupt.x86.vector,
-            .type = req->u.interrupt.x86.type,
-            .error_code = req->u.interrupt.x86.error_code,
-            .cr2 = req->u.interrupt.x86.cr2,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_interrupt(e, &req->u.interrupt.x86);
         break;
-    }
 
     case VM_EVENT_REASON_VMEXIT:
-    {
-        const struct vmev2_vmexit out = {
-            .reason = req->u.vmexit.arch.vmx.reason,
-            .qualification = req->u.vmexit.arch.vmx.qualification,
-        };
-
-        payload(e, &out, sizeof(out));
+        convert_vmexit(e, &req->u.vmexit);
         break;
-    }
 
     default:
         break;  /* no payload, or one of a Xen newer than this library */

@@ -98,7 +98,8 @@ static int check_regs(struct msg *msg, const struct vmiring_response *rsp)
 
     if ( rflags & RFLAGS_ZERO )
         return fail(msg, EINVAL, "response.regs[VMIRING_RFLAGS]: bits %#llx "
-                    "cannot be set", (unsigned long long)(rflags & RFLAGS_ZERO));
+                    "cannot be set",
+                    (unsigned long long)(rflags & RFLAGS_ZERO));
     if ( !(rflags & 2) )
         return fail(msg, EINVAL, "response.regs[VMIRING_RFLAGS]: bit 1 must "
                     "be set; fill regs with vmiring_regs_from()");

@@ -25,7 +25,7 @@ static void enqueue(struct v2 *v2, uint32_t vcpu, uint64_t req)
 {
     struct v2_vcpu *v = &v2->vcpus[vcpu];
 
-    /* Policy may have ended the request that we saw, and another stand there. */
+    /* Policy may have ended the one that we saw, and another stand there. */
     if ( v->queued && v->seen == req )
         return;
 

@@ -45,25 +45,17 @@ static void done(const struct vmiring_event *ev)
 
 /* ---- payloads ---- */
 
-EVENT_TEST(payload, every_kind)
+EVENT_TEST(payload, instructions)
 {
     const struct vmev2_ctrlreg cr_in = { 1, 0, 11, 12 };
     const struct vmev2_msr msr_in = { 0xc0000080, 21, 22 };
     const struct vmev2_debug debug_in = { 31, 32, 33, 34 };
-    const struct vmev2_mem_access mem_in = { 41, 42, 43, 44, 0 };
-    const struct vmev2_descriptor desc_in = { 51, 52, 53, 54 };
-    const struct vmev2_interrupt intr_in = { 61, 62, 63, 0, 64 };
-    const struct vmev2_vmexit exit_in = { 71, 72 };
     static const uint32_t debugs[] = { VMIRING_SOFTWARE_BREAKPOINT,
                                        VMIRING_DEBUG_EXCEPTION,
                                        VMIRING_SINGLESTEP };
     struct vmiring_ctrlreg cr;
     struct vmiring_msr msr;
     struct vmiring_debug debug;
-    struct vmiring_mem mem;
-    struct vmiring_descriptor desc;
-    struct vmiring_interrupt intr;
-    struct vmiring_vmexit vmexit;
     struct vmiring_event ev;
     unsigned int i;
 
@@ -86,6 +78,19 @@ EVENT_TEST(payload, every_kind)
                   debug.type == 33 && debug.insn_length == 34);
         done(&ev);
     }
+}
+
+EVENT_TEST(payload, traps)
+{
+    const struct vmev2_mem_access mem_in = { 41, 42, 43, 44, 0 };
+    const struct vmev2_descriptor desc_in = { 51, 52, 53, 54 };
+    const struct vmev2_interrupt intr_in = { 61, 62, 63, 0, 64 };
+    const struct vmev2_vmexit exit_in = { 71, 72 };
+    struct vmiring_mem mem;
+    struct vmiring_descriptor desc;
+    struct vmiring_interrupt intr;
+    struct vmiring_vmexit vmexit;
+    struct vmiring_event ev;
 
     ev = get(VMIRING_MEM_ACCESS, &mem_in, sizeof(mem_in));
     cr_assert_eq(vmiring_get_mem(&ev, &mem), 0);

@@ -342,8 +342,11 @@ static void check_child(vmiring *h, const struct vmiring_event *held)
     uint32_t access;
     unsigned int bad = 0;
 
-#define MUST_FAIL(call) \
-    do { errno = 0; if ( (call) != -1 || errno != EPERM ) bad |= 1; } while ( 0 )
+#define MUST_FAIL(call) do { \
+        errno = 0; \
+        if ( (call) != -1 || errno != EPERM ) \
+            bad = 1; \
+    } while ( 0 )
     MUST_FAIL(vmiring_receive(h, &ev, 1));
     MUST_FAIL(vmiring_respond(h, held, NULL));
     MUST_FAIL(vmiring_flush(h));

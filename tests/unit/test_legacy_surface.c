@@ -28,7 +28,7 @@ static void answer_it(const struct vmiring_event *ev,
                            .flags = VM_EVENT_FLAG_VCPU_PAUSED, \
                            .reason = VM_EVENT_REASON_ ## r_, __VA_ARGS__ })
 
-LEGACY_TEST(payloads)
+LEGACY_TEST(payloads_of_instructions)
 {
     vm_event_request_t q;
     struct vmiring_event ev;
@@ -36,10 +36,6 @@ LEGACY_TEST(payloads)
     struct vmiring_msr msr;
     struct vmiring_cpuid cpuid;
     struct vmiring_debug debug;
-    struct vmiring_mem mem;
-    struct vmiring_descriptor desc;
-    struct vmiring_interrupt intr;
-    struct vmiring_vmexit exit;
 
     q = REQUEST(WRITE_CTRLREG, .u.write_ctrlreg = { 3, 0, 11, 12 });
     ev = convert(&q);
@@ -73,6 +69,17 @@ LEGACY_TEST(payloads)
     cr_assert(debug.gfn == 41 && debug.pending_dbg == 0x4000 &&
               debug.type == 3);
     answer_it(&ev, NULL);
+}
+
+LEGACY_TEST(payloads_of_traps)
+{
+    vm_event_request_t q;
+    struct vmiring_event ev;
+    struct vmiring_debug debug;
+    struct vmiring_mem mem;
+    struct vmiring_descriptor desc;
+    struct vmiring_interrupt intr;
+    struct vmiring_vmexit exit;
 
     q = REQUEST(SINGLESTEP, .u.singlestep = { 51 });
     ev = convert(&q);

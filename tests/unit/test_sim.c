@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
 
 #include "fake.h"
 #include "sim_host.h"
+#include "v2.h"
 
 #define DOMAINS 40U
 
@@ -57,7 +60,8 @@ static int get_fds(const struct simp_req *req, struct reply *r)
     switch ( req->op )
     {
     case SIMP_MAP_RESOURCE:
-        if ( kind >= VMEV2_RES_KINDS || req->arg[0] != XENMEM_resource_vm_event )
+        if ( kind >= VMEV2_RES_KINDS ||
+             req->arg[0] != XENMEM_resource_vm_event )
             return -EINVAL;
         r->fds[0] = dup(s.f->memfd[kind]);
         r->rep.nr_fds = 1;
@@ -483,6 +487,59 @@ SIM_TEST(stale_notes)
     holder_read(&o, name, sizeof(name));
     cr_assert_str_eq(name, "");
     unlink(path);
+}
+
+/* A successor's note is not ours to remove. */
+SIM_TEST(the_note_of_another_process)
+{
+    vmiring_options o = options();
+    vmiring *h = fake_open_with(s.f, &o);
+    char name[64];
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    cr_assert(h);
+    cr_assert_eq(pipe(ready), 0);
+    pid = fork();
+    cr_assert_geq(pid, 0);
+    if ( !pid )
+    {
+        holder_write(h, &o);
+        (void)!write(ready[1], "x", 1);
+        pause();
+    }
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    holder_read(&o, name, sizeof(name));
+    cr_assert_eq(strtol(strchr(name, '[') + 1, NULL, 10), pid, "%s", name);
+    vmiring_close(h);
+    holder_read(&o, name, sizeof(name));
+    cr_assert_neq(name[0], 0, "the note is gone");
+
+    kill(pid, SIGKILL);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    holder_read(&o, name, sizeof(name));
+    cr_assert_eq(name[0], 0, "it names a process that is gone");
+}
+
+/* As with privcmd: a child does not have the channel's pages. */
+SIM_TEST(a_child_has_no_mappings)
+{
+    vmiring_options o = options();
+    vmiring *h = vmiring_open(&o);
+    unsigned char vec;
+    int status;
+    pid_t pid;
+
+    cr_assert(h, "%s", vmiring_open_error());
+    pid = fork();
+    cr_assert_geq(pid, 0);
+    if ( !pid )
+        _exit(mincore((void *)h->v2->ctrl, HOST_PAGE, &vec) == -1 &&
+              errno == ENOMEM ? 0 : 1);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
+    vmiring_close(h);
 }
 
 /* ---- one that does not ---- */

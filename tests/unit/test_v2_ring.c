@@ -58,7 +58,8 @@ Test(v2_ring, every_offset_and_size)
     for ( i = 0; i < 65 * 600; i++ )
     {
         starts[f->ring[0].prod % VMEV2_RING_MIN / 8]++;
-        cr_assert(fake_async(f, 0, VMIRING_CPUID, 32 + i % 65 * 8 + i / 65 % 2 * 8));
+        cr_assert(fake_async(f, 0, VMIRING_CPUID,
+                             32 + (i % 65 + i / 65 % 2) * 8));
         cr_assert_eq(must_receive(h, &ev, 1), 1);
         cr_assert_eq(ev.seq, ++seq);
         check_payload(&ev);
