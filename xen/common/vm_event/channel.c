@@ -101,7 +101,7 @@ void vm_event_port_bound(struct domain *rd, evtchn_port_t rport,
     if ( rport == ch->port && !ch->dead )
     {
         write_atomic(&ch->agent_port, lport);
-        ch->awaiting = false;
+        write_atomic(&ch->awaiting, false);
         write_atomic(&ch->ever_bound, true);
         write_atomic(&ch->bound, true);
         show_state(ch);
@@ -147,7 +147,7 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
     write_atomic(&ch->port, port);
     write_atomic(&ch->bound, false);
     write_atomic(&ch->agent_port, ~0U);
-    ch->awaiting = true;
+    write_atomic(&ch->awaiting, true);
     ch->created = NOW();
     show_state(ch);
     spin_unlock(&ch->lock);
@@ -406,7 +406,7 @@ static void report(const struct vm_event_channel *ch,
 /* Somebody is about to bind, and is not kept from it. */
 static bool lease_runs(const struct vm_event_channel *ch)
 {
-    return ch->awaiting && NOW() - ch->created < BIND_LEASE;
+    return read_atomic(&ch->awaiting) && NOW() - ch->created < BIND_LEASE;
 }
 
 static int check_create(const struct vmev2_op_create *op)

@@ -29,8 +29,6 @@ void vm_event_domain_dying(struct domain *d);
 void vm_event_domain_shutdown(struct domain *d);
 /* Frees what an agent could map.  Preemptible: -ERESTART until done. */
 int vm_event_teardown(struct domain *d);
-/* Puts the legacy rings, which hold guest frames. */
-void vm_event_cleanup(struct domain *d);
 /* Last reference gone: frees everything else. */
 void vm_event_domain_free(struct domain *d);
 /* It goes on after all. */
@@ -81,6 +79,8 @@ void vm_event_port_closed(struct domain *rd, evtchn_port_t rport);
  * when the ring is.  -EOPNOTSUPP: there is no ring.
  */
 #ifdef CONFIG_VM_EVENT_LEGACY
+/* The domain is dead: puts the rings, which hold guest frames. */
+void vm_event_cleanup(struct domain *d);
 bool vm_event_check_ring(const struct vm_event_domain *ved);
 int __vm_event_claim_slot(struct domain *d, struct vm_event_domain *ved,
                           bool may_stash);
@@ -100,6 +100,8 @@ static inline int vm_event_claim_slot_nosleep(struct domain *d,
     return __vm_event_claim_slot(d, ved, false);
 }
 #else
+static inline void vm_event_cleanup(struct domain *d) {}
+
 static inline bool vm_event_check_ring(const struct vm_event_domain *ved)
 {
     return false;
