@@ -47,8 +47,8 @@ run_logged()
 
     shift 2
     if ! "$@" >>"$log" 2>&1 </dev/null; then
-        grep -nE '(error|Error [0-9]|undefined reference)' "$log" |
-            grep -v -- ' -W' | cut -c1-240 | head -n 10 >&2 || true
+        grep -nE '(^|[^a-zA-Z-])error:|Error [0-9]+$|undefined reference' \
+            "$log" | cut -c1-240 | head -n 10 >&2 || true
         say "error: $what failed; the last 30 lines of $log:"
         tail -n 30 "$log" >&2
         return 1
