@@ -255,6 +255,15 @@ void count_trap(uint32_t vcpu)
     count(&layout->vcpu[vcpu].traps);
 }
 
+static void clear_layout(void)
+{
+    volatile uint32_t *word = (volatile uint32_t *)layout;
+    size_t i;
+
+    for ( i = 0; i < sizeof(*layout) / sizeof(*word); i++ )
+        word[i] = 0;
+}
+
 void unexpected_exception(void)
 {
     print("guest: unexpected exception on vcpu ");
@@ -284,7 +293,8 @@ void boot_main(const struct hvm_start_info *info)
         return;
     }
 
-    /* Xen hands out zeroed memory: counters and phases start at 0. */
+    /* A debug build of Xen hands out memory full of 0xc2. */
+    clear_layout();
     layout->header.version = GUEST_LAYOUT_VERSION;
     layout->header.vcpus = vcpus;
     layout->header.control = find_word("wait") ? GUEST_CONTROL_WAIT
