@@ -231,7 +231,7 @@ int v2_info(struct domain *d, struct vmev2_op_info *info, unsigned int first,
 
 uint32_t v2_state(struct domain *d)
 {
-    struct vmev2_op_info info;
+    struct vmev2_op_info info = {};
 
     CHECK_EQ(v2_info(d, &info, 0, 0, NULL), 0);
 
