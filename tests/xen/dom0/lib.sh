@@ -190,7 +190,7 @@ agent_start()
             -o text "$@" >/tmp/agent.out 2>/tmp/agent.err) &
     fi
     AGENT=$!
-    if ! wait_for_line '^# watching' /tmp/agent.out 20; then
+    if ! wait_for_line '^# watching' /tmp/agent.out 60; then
         note "vmi-agent did not attach: $(tr '\n' ' ' </tmp/agent.err)"
         return 1
     fi

@@ -22,11 +22,13 @@
 
 #include <xen/arch-x86/hvm/start_info.h>
 #include <xen/sched.h>
+#include <xen/vcpu.h>
 
 #define CR0_WP      (1U << 16)
 #define CR4_TSD     (1U << 2)   /* not PGE: clients mask it, for its TLB flushes */
 #define MSR_SYSENTER_EIP 0x176
 #define DUMP_EVERY  1024U
+#define LOOK_EVERY_NS 20000000U
 
 enum {
     DO_GUEST_REQUEST = 1U << 0,
@@ -191,13 +193,22 @@ static void dump(const struct guest_vcpu_block *me)
 }
 
 /*
- * Waits by giving the processor away: the rig has one, and 128 vCPUs that spin
- * would keep dom0 from ever saying go.
+ * Sleeps between looks: the rig has one processor, and 128 vCPUs that spin, or
+ * yield to each other, keep dom0 from ever saying go. The time at which Xen
+ * last let this vCPU run is as good as now, and needs no shared page.
  */
-static void wait_for_go(void)
+static void wait_for_go(uint32_t vcpu)
 {
     while ( layout->header.control == GUEST_CONTROL_WAIT )
-        hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    {
+        struct vcpu_runstate_info state = { 0 };
+        struct sched_poll poll = { .nr_ports = 0 };
+
+        hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, vcpu,
+                  (uint32_t)&state);
+        poll.timeout = state.state_entry_time + LOOK_EVERY_NS;
+        hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (uint32_t)&poll, 0);
+    }
 }
 
 static void power_off(void)
@@ -224,7 +235,7 @@ static void run_vcpu(uint32_t vcpu)
     uint32_t n;
 
     layout->header.phase[vcpu] = GUEST_PHASE_WAITING;
-    wait_for_go();
+    wait_for_go(vcpu);
     layout->header.phase[vcpu] = GUEST_PHASE_RUNNING;
 
     for ( n = 1; !iterations || n <= iterations; n++ )

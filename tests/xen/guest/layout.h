@@ -43,7 +43,7 @@
 #define GUEST_CPUID_ANSWER      (GUEST_CPUID_LEAF ^ GUEST_REPLY_KEY)
 
 /* header.control, written by dom0 (and by the guest itself at its start). */
-#define GUEST_CONTROL_WAIT      0U  /* vCPUs yield until told otherwise */
+#define GUEST_CONTROL_WAIT      0U  /* vCPUs sleep until told otherwise */
 #define GUEST_CONTROL_RUN       1U
 #define GUEST_CONTROL_STOP      2U  /* end after the iteration under way */
 
