@@ -17,7 +17,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 packages_base=(
-    build-essential cmake ninja-build pkg-config clang git python3
+    build-essential cmake ninja-build pkg-config clang git procps python3
     libcriterion-dev libjson-c-dev libcapstone-dev libpcap-dev libsystemd-dev
     libseccomp-dev valgrind libbpf-dev libxen-dev
 )
