@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define X86_EVENTTYPE_SW    6   /* software exception */
@@ -579,8 +578,6 @@ static void *run_vcpu(void *arg)
 
     snprintf(name, sizeof(name), "d%uv%u", v->domain->domain_id, v->vcpu_id);
     pthread_setname_np(pthread_self(), name);
-    /* Guests that never rest leave some time to agents and to the host. */
-    setpriority(PRIO_PROCESS, gettid(), 10);
 
     if ( sim_vcpu_enter(v) )
         while ( sim_vcpu_return_to_guest(v) )

@@ -2,6 +2,7 @@
 /* One connection: requests come in, are checked, and are answered in order. */
 #include "server.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -192,14 +193,49 @@ static bool answer(struct conn *c)
     return n >= 0;
 }
 
-void serve(int fd)
+/* ---- connections ---- */
+
+static pthread_mutex_t conns_mutex = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(conns);
+
+static bool hung_up(const struct conn *c)
 {
-    struct conn *c = calloc(1, sizeof(*c));
+    struct pollfd fd = { .fd = c->fd, .events = POLLRDHUP };
 
-    BUG_ON(!c);
-    c->fd = fd;
+    return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLRDHUP | POLLHUP));
+}
 
-    while ( receive(c) )
+static void end_conn(struct conn *c)
+{
+    pthread_mutex_lock(&c->mutex);
+    if ( !c->ended )
+        ops_end(c);
+    c->ended = true;
+    pthread_mutex_unlock(&c->mutex);
+}
+
+/*
+ * A kernel closes the handles of a process before anybody can see that it has
+ * died.  So those of all clients that have hung up are closed before anybody
+ * else's request is looked at.
+ */
+static void end_the_dead(void)
+{
+    struct conn *c;
+
+    pthread_mutex_lock(&conns_mutex);
+    list_for_each_entry ( c, &conns, list )
+        if ( hung_up(c) )
+            end_conn(c);
+    pthread_mutex_unlock(&conns_mutex);
+}
+
+static bool handle(struct conn *c)
+{
+    bool go_on = false;
+
+    pthread_mutex_lock(&c->mutex);
+    if ( !c->ended )
     {
         memset(&c->rep, 0, sizeof(c->rep));
         c->rep.rc = dispatch(c);
@@ -211,10 +247,36 @@ void serve(int fd)
             memset(c->rep.data_size, 0, sizeof(c->rep.data_size));
             memset(c->rep.val, 0, sizeof(c->rep.val));
         }
-        if ( !answer(c) )
-            break;
+        go_on = answer(c);
     }
+    pthread_mutex_unlock(&c->mutex);
 
-    ops_end(c);
+    return go_on;
+}
+
+void serve(int fd)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    BUG_ON(!c);
+    c->fd = fd;
+    pthread_mutex_init(&c->mutex, NULL);
+    pthread_mutex_lock(&conns_mutex);
+    list_add_tail(&c->list, &conns);
+    pthread_mutex_unlock(&conns_mutex);
+
+    do {
+        if ( !receive(c) )
+            break;
+        end_the_dead();
+    } while ( handle(c) );
+
+    /* While it can still be found: others wait for this to be done. */
+    end_conn(c);
+    pthread_mutex_lock(&conns_mutex);
+    list_del(&c->list);
+    pthread_mutex_unlock(&conns_mutex);
+    shutdown(fd, SHUT_RDWR);
+    pthread_mutex_destroy(&c->mutex);
     free(c);
 }

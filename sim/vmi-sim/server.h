@@ -22,6 +22,9 @@ struct kicker {
 /* One connection: a process's set of handles. */
 struct conn {
     int fd;
+    struct list_head list;  /* of all connections */
+    pthread_mutex_t mutex;  /* held while a request is in work */
+    bool ended;             /* the client has gone, and its handles with it */
     bool greeted;
     bool restricted;
     domid_t restricted_to;
