@@ -291,6 +291,13 @@ void p2m_altp2m_check(struct vcpu *v, uint16_t idx)
         v->arch.view = idx;
 }
 
+/* Nothing is paged out here, so that nothing comes back. */
+void p2m_mem_paging_resume(struct domain *d, vm_event_response_t *rsp)
+{
+    (void)d;
+    (void)rsp;
+}
+
 /* ---- register writes of the guest ---- */
 
 /*

@@ -305,32 +305,46 @@ static int new_memfd(const char *name, off_t bytes)
 
 void sim_domain_init_pages(struct domain *d)
 {
-    struct page_info *ring = new_page(d);
+    static const unsigned int param[SIM_RINGS] = {
+        [SIM_RING_MONITOR] = HVM_PARAM_MONITOR_RING_PFN,
+        [SIM_RING_PAGING] = HVM_PARAM_PAGING_RING_PFN,
+    };
+    unsigned int i;
 
     spin_lock_init(&d->page_lock);
     d->xen_fd = new_memfd("xen", 0);
-    ring->guest = true;
-    ring->fd = new_memfd("ring", PAGE_SIZE);
-    d->arch.ring = ring;
-    d->arch.hvm.params[HVM_PARAM_MONITOR_RING_PFN] = SIM_RING_GFN;
+    for ( i = 0; i < SIM_RINGS; i++ )
+    {
+        struct page_info *ring = new_page(d);
+
+        ring->guest = true;
+        ring->fd = new_memfd("ring", PAGE_SIZE);
+        d->arch.ring[i] = ring;
+        d->arch.hvm.params[param[i]] = SIM_RING_GFN + i;
+    }
 }
 
 void sim_domain_free_pages(struct domain *d)
 {
-    int fd = d->arch.ring->fd;
+    unsigned int i;
 
-    put_page_alloc_ref(d->arch.ring);
-    close(fd);
+    for ( i = 0; i < SIM_RINGS; i++ )
+    {
+        close(d->arch.ring[i]->fd);
+        put_page_alloc_ref(d->arch.ring[i]);
+    }
     close(d->xen_fd);
 }
 
 int prepare_ring_for_helper(struct domain *d, unsigned long gmfn,
                             struct page_info **page, void **va)
 {
-    struct page_info *pg = d->arch.ring;
+    unsigned long i = gmfn - SIM_RING_GFN;
+    struct page_info *pg;
 
-    if ( gmfn != SIM_RING_GFN )
+    if ( i >= SIM_RINGS )
         return -EINVAL;
+    pg = d->arch.ring[i];
     if ( !get_page_and_type(pg, d, PGT_writable_page) )
         return -EINVAL;
     if ( !sim_take_alloc() )
@@ -341,28 +355,33 @@ int prepare_ring_for_helper(struct domain *d, unsigned long gmfn,
 
     *page = pg;
     *va = map_range(pg->fd, pg->offset, PAGE_SIZE);
-    d->arch.ring_va = *va;
+    d->arch.ring_va[i] = *va;
 
     return 0;
 }
 
 void destroy_ring_for_helper(void **va, struct page_info *page)
 {
+    struct domain *d = page->owner;
+    unsigned int i;
+
     if ( !*va )
         return;
 
-    page->owner->arch.ring_va = NULL;
+    for ( i = 0; i < SIM_RINGS; i++ )
+        if ( d->arch.ring[i] == page )
+            d->arch.ring_va[i] = NULL;
     unmap_range(*va);
     put_page_and_type(page);
     *va = NULL;
 }
 
-int sim_ring_fd(const struct domain *d)
+int sim_ring_fd(const struct domain *d, unsigned int ring)
 {
-    return d->arch.ring->fd;
+    return d->arch.ring[ring]->fd;
 }
 
-void *sim_ring_page(const struct domain *d)
+void *sim_ring_page(const struct domain *d, unsigned int ring)
 {
-    return d->arch.ring_va;
+    return d->arch.ring_va[ring];
 }

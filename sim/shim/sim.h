@@ -20,7 +20,9 @@
 /* ---- the host ---- */
 
 #define SIM_MAX_VCPUS   1024U
-#define SIM_RING_GFN    0xfeff5UL   /* the page that a legacy ring lives in */
+/* Pages of the guest's that legacy rings live in. */
+enum { SIM_RING_MONITOR, SIM_RING_PAGING, SIM_RINGS };
+#define SIM_RING_GFN    0xfeff5UL   /* of the first */
 
 void sim_init(void);
 /* Makes the calling thread a vCPU of dom0. */
@@ -133,9 +135,9 @@ void sim_evtchn_free(struct domain *d);
 
 /* Place of a page: a memfd and the offset in it. */
 int sim_page_place(unsigned long mfn, off_t *offset);
-/* The page of d's legacy ring: its memfd, and Xen's mapping while enabled. */
-int sim_ring_fd(const struct domain *d);
-void *sim_ring_page(const struct domain *d);
+/* A page of d's for a legacy ring: its memfd, and Xen's mapping if enabled. */
+int sim_ring_fd(const struct domain *d, unsigned int ring);
+void *sim_ring_page(const struct domain *d, unsigned int ring);
 void sim_domain_init_pages(struct domain *d);
 void sim_domain_free_pages(struct domain *d);
 

@@ -28,14 +28,15 @@ int op_legacy_enable(struct conn *c, struct domain *d)
     int rc;
 
     if ( !vm_event_monitored(d) )
-        BUG_ON(pwrite(sim_ring_fd(d), zero, PAGE_SIZE, 0) != PAGE_SIZE);
+        BUG_ON(pwrite(sim_ring_fd(d, SIM_RING_MONITOR), zero, PAGE_SIZE, 0) !=
+               PAGE_SIZE);
 
     rc = sim_domctl_vm_event(d->domain_id, &op);
     if ( rc )
         return rc;
 
     c->rep.val[0] = op.u.enable.port;
-    c->fds[0] = sim_ring_fd(d);
+    c->fds[0] = sim_ring_fd(d, SIM_RING_MONITOR);
     c->rep.nr_fds = 1;
 
     return 0;

@@ -329,20 +329,29 @@ void v2_consumed(struct agent *a, unsigned int ring, uint64_t pos)
 
 int legacy_enable(struct legacy *l, struct domain *d)
 {
+    return legacy_enable_mode(l, d, XEN_DOMCTL_VM_EVENT_OP_MONITOR);
+}
+
+int legacy_enable_mode(struct legacy *l, struct domain *d, uint32_t mode)
+{
     struct xen_domctl_vm_event_op op = {
-        .op = XEN_VM_EVENT_ENABLE, .mode = XEN_DOMCTL_VM_EVENT_OP_MONITOR,
+        .op = XEN_VM_EVENT_ENABLE, .mode = mode,
     };
+    vm_event_sring_t *page;
     int rc;
 
     memset(l, 0, sizeof(*l));
     l->d = d;
+    l->mode = mode;
     rc = sim_domctl_vm_event(d->domain_id, &op);
     if ( rc )
         return rc;
 
     l->port = op.u.enable.port;
-    SHARED_RING_INIT((vm_event_sring_t *)sim_ring_page(d));
-    BACK_RING_INIT(&l->ring, (vm_event_sring_t *)sim_ring_page(d), PAGE_SIZE);
+    page = sim_ring_page(d, mode == XEN_DOMCTL_VM_EVENT_OP_MONITOR
+                            ? SIM_RING_MONITOR : SIM_RING_PAGING);
+    SHARED_RING_INIT(page);
+    BACK_RING_INIT(&l->ring, page, PAGE_SIZE);
 
     return 0;
 }
@@ -355,7 +364,7 @@ int legacy_bind(struct legacy *l)
 int legacy_disable(struct legacy *l)
 {
     struct xen_domctl_vm_event_op op = {
-        .op = XEN_VM_EVENT_DISABLE, .mode = XEN_DOMCTL_VM_EVENT_OP_MONITOR,
+        .op = XEN_VM_EVENT_DISABLE, .mode = l->mode,
     };
 
     return sim_domctl_vm_event(l->d->domain_id, &op);

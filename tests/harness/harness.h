@@ -84,12 +84,14 @@ struct vmev2_ring_line *v2_ring_line(struct agent *a, unsigned int ring);
 
 struct legacy {
     struct domain *d;
+    uint32_t mode;              /* XEN_DOMCTL_VM_EVENT_OP_* */
     struct sim_binding *bell;
     vm_event_back_ring_t ring;
     evtchn_port_t port;
 };
 
 int legacy_enable(struct legacy *l, struct domain *d);
+int legacy_enable_mode(struct legacy *l, struct domain *d, uint32_t mode);
 int legacy_bind(struct legacy *l);
 int legacy_disable(struct legacy *l);
 int legacy_monitor(struct domain *d, uint32_t op, uint32_t event, bool sync);

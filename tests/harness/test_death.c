@@ -398,6 +398,13 @@ static void test_shutdown(void)
     CHECK_EQ(v2_ctrl(&a)->shutdown_code, SHUTDOWN_reboot);
     CHECK(sim_evtchn_pending(a.bell));
     CHECK_EQ(v2_state(d), VMEV2_STATE_ARMED);
+
+    test_case("and so does that it goes on after all");
+    d->is_shut_down = false;
+    vm_event_domain_resume(d);
+    CHECK_EQ(v2_ctrl(&a)->domain, VMEV2_DOMAIN_RUNNING);
+    CHECK(sim_evtchn_pending(a.bell));
+    d->is_shut_down = true;
     CHECK_EQ(v2_destroy(&a), 0);
 
     test_case("a channel created after the shutdown");

@@ -503,7 +503,9 @@ static void test_control(void)
     test_case("twice");
     CHECK_EQ(legacy_enable(&l, d), 0);
     CHECK_EQ(legacy_enable(&l, d), -EBUSY);
-    CHECK_EQ(legacy_disable(&(struct legacy){ .d = d }), 0);
+    l.d = d;
+    l.mode = XEN_DOMCTL_VM_EVENT_OP_MONITOR;
+    CHECK_EQ(legacy_disable(&l), 0);
 
     test_case("no ring page");
     d->arch.hvm.params[HVM_PARAM_MONITOR_RING_PFN] = 0;
@@ -542,9 +544,116 @@ static void test_pause_count(void)
     sim_domain_kill(d, 0);
 }
 
+/* One request of the paging code on the current vCPU. */
+static int drop_page(struct domain *d, uint64_t gfn, bool evict_fail)
+{
+    vm_event_request_t req = {
+        .reason = VM_EVENT_REASON_MEM_PAGING,
+        .vcpu_id = current->vcpu_id,
+        .u.mem_paging.gfn = gfn,
+        .u.mem_paging.flags = MEM_PAGING_DROP_PAGE |
+                              (evict_fail ? MEM_PAGING_EVICT_FAIL : 0),
+    };
+    int rc = vm_event_claim_slot(d, d->vm_event_paging);
+
+    if ( !rc )
+        vm_event_put_request(d, d->vm_event_paging, &req);
+
+    return rc;
+}
+
+/*
+ * R1: a hypercall that gives back 512 pages before it can be preempted.  Each
+ * is told of, in order, and the vCPU waits at its next way out.
+ */
+static void test_paging_drops(void)
+{
+    const unsigned int stashed = PAGE_SIZE / sizeof(uint64_t);
+    struct domain *d = new_domain(2);
+    vm_event_request_t req;
+    struct legacy l;
+    unsigned int i, n;
+
+    test_case("paging drops");
+    CHECK_EQ(legacy_enable_mode(&l, d, XEN_DOMCTL_VM_EVENT_OP_PAGING), 0);
+    CHECK_EQ(legacy_bind(&l), 0);
+
+    sim_vcpu_on(d->vcpu[1]);
+    for ( i = 0; i < RING_ENTRIES + stashed; i++ )
+        CHECK_EQ(drop_page(d, 0x1000 + i, i % 3 == 0), 0);
+    CHECK_EQ(drop_page(d, 0, false), -EBUSY);
+    sim_vcpu_off(d->vcpu[1]);
+    CHECK(!vcpu_runnable(d->vcpu[1]));
+    CHECK(vcpu_runnable(d->vcpu[0]));
+
+    for ( n = 0; legacy_next(&l, &req); n++ )
+    {
+        CHECK_EQ(req.reason, VM_EVENT_REASON_MEM_PAGING);
+        CHECK_EQ(req.vcpu_id, 1);
+        CHECK_EQ(req.u.mem_paging.gfn, 0x1000 + n);
+        CHECK_EQ(req.u.mem_paging.flags,
+                 MEM_PAGING_DROP_PAGE |
+                 (n % 3 == 0 ? MEM_PAGING_EVICT_FAIL : 0));
+        legacy_answer(&l, &req);
+        legacy_kick(&l);
+    }
+    CHECK_EQ(n, RING_ENTRIES + stashed);
+    CHECK(vcpu_runnable(d->vcpu[1]));
+
+    test_case("paging ring disabled with drops stashed");
+    sim_vcpu_on(d->vcpu[0]);
+    for ( i = 0; i < 100; i++ )
+        CHECK_EQ(drop_page(d, i, false), 0);
+    sim_vcpu_off(d->vcpu[0]);
+    legacy_stop(&l);
+    CHECK_EQ(nr_paused(d), 0);
+    sim_domain_kill(d, 0);
+}
+
+/* The pager may not undo the pause of the monitor, nor the other way round. */
+static void test_two_rings(void)
+{
+    struct domain *d = new_domain(1);
+    vm_event_response_t rsp = {
+        .version = VM_EVENT_INTERFACE_VERSION,
+        .reason = VM_EVENT_REASON_MEM_PAGING,
+        .flags = VM_EVENT_FLAG_VCPU_PAUSED,
+    };
+    vm_event_request_t req;
+    struct legacy m, p;
+
+    test_case("an answer on the other ring");
+    legacy_start(&m, d, true);
+    CHECK_EQ(legacy_enable_mode(&p, d, XEN_DOMCTL_VM_EVENT_OP_PAGING), 0);
+    CHECK_EQ(legacy_bind(&p), 0);
+    sim_vcpu_on(d->vcpu[0]);
+    CHECK_EQ(drop_page(d, 1, false), 0);
+    monitor_guest_request();
+    sim_vcpu_off(d->vcpu[0]);
+    CHECK(!vcpu_runnable(d->vcpu[0]));
+
+    CHECK(legacy_next(&p, &req));
+    legacy_put(&p, &rsp);
+    legacy_kick(&p);
+    CHECK(!vcpu_runnable(d->vcpu[0]));
+
+    test_case("one ring's end is not the other's");
+    legacy_stop(&p);
+    CHECK(!vcpu_runnable(d->vcpu[0]));
+    CHECK(d->vcpu[0]->arch.vm_event);
+    CHECK(legacy_next(&m, &req));
+    legacy_answer(&m, &req);
+    legacy_kick(&m);
+    CHECK(sim_vcpu_try_resume(d->vcpu[0]));
+    legacy_stop(&m);
+    sim_domain_kill(d, 0);
+}
+
 int main(void)
 {
     sim_init();
+    test_paging_drops();
+    test_two_rings();
     test_many_withheld(1);
     test_many_withheld(8);
     test_many_withheld(9);

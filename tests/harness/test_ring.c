@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <xen/monitor.h>
+#include <asm/hvm/monitor.h>
 #include "cpu.h"
 
 #include <stdlib.h>
@@ -132,6 +133,56 @@ static void test_payload(void)
     CHECK_EQ(p->old_value, old);
     CHECK_EQ(((const struct vmev2_regs_x86 *)(p + 1))->cr3, old);
 
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
+/* Nothing of an earlier event shows through in the gaps of a later one. */
+static void test_payload_pads(void)
+{
+    struct domain *d = new_domain(1);
+    struct vcpu *v = d->vcpu[0];
+    const struct vmev2_rec *rec;
+    struct agent a;
+
+    test_case("pads");
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_CPUID, true, true, 0), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_WRITE_CTRLREG, true, false, 0), 0);
+    sim_vcpu_on(v);
+    hvm_monitor_cpuid(2, UINT32_MAX, UINT32_MAX);
+    sim_write_cr(v, 3, 0xabc000, true);
+    sim_vcpu_off(v);
+    rec = v2_next(&a, 0, &a.pos, room);
+    CHECK(rec && !((const struct vmev2_ctrlreg *)(rec + 1))->pad);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
+/* To the last byte: what just fits goes in, 8 bytes less room loses it. */
+static void test_exact_fit(void)
+{
+    struct domain *d = new_domain(1);
+    struct vm_event_ring *ring;
+    struct agent a;
+    uint32_t room_left;
+
+    start(&a, d, 4096, 0, VMEV2_REGS_CORE);
+    ring = &d->vm_event->ring;
+    guest_request(d->vcpu[0]);
+    for ( room_left = 0; room_left < 512; room_left += 8 )
+    {
+        uint64_t before = ring->prod, lost = ring->lost;
+        uint32_t size = sizeof(struct vmev2_rec) + VMEV2_REGS_X86_CORE_SIZE;
+
+        test_case("%u bytes of room", room_left);
+        v2_consumed(&a, 0, before - 4096 + room_left);
+        ring->cons = before - 4096 + room_left;
+        guest_request(d->vcpu[0]);
+        CHECK_EQ(ring->prod - before, room_left < size ? 0 : size);
+        CHECK_EQ(ring->lost - lost, room_left < size);
+    }
     CHECK_EQ(v2_destroy(&a), 0);
     sim_domain_kill(d, 0);
 }
@@ -397,6 +448,8 @@ int main(void)
     sim_init();
     test_record();
     test_payload();
+    test_payload_pads();
+    test_exact_fit();
     test_wrap();
     test_position_wrap();
     test_full(0, 1);

@@ -37,8 +37,8 @@ struct arch_domain {
     struct {
         uint64_t params[64];
     } hvm;
-    struct page_info *ring;     /* what HVM_PARAM_MONITOR_RING_PFN names */
-    void *ring_va;              /* Xen's mapping of it while it is in use */
+    struct page_info *ring[2];  /* of monitor and paging */
+    void *ring_va[2];           /* Xen's mappings while they are in use */
     uint8_t *access;            /* XENMEM_access_* of nr_access GFNs */
     unsigned long nr_access;
     uint8_t default_access;

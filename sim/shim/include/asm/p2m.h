@@ -6,6 +6,9 @@
 
 /* Switches v to a view if there is such a one. */
 void p2m_altp2m_check(struct vcpu *v, uint16_t idx);
+void p2m_mem_paging_resume(struct domain *d, vm_event_response_t *rsp);
 #define p2m_pod_active(d)   ((void)(d), false)
+#define hap_enabled(d)      ((void)(d), true)
+#define is_iommu_enabled(d) ((void)(d), false)
 
 #endif

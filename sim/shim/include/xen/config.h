@@ -9,9 +9,8 @@
 #define CONFIG_X86 1
 #define CONFIG_HVM 1
 #define CONFIG_64BIT 1
-#ifndef SIM_NO_LEGACY
 #define CONFIG_VM_EVENT_LEGACY 1
-#endif
+#define CONFIG_MEM_PAGING 1     /* its ring has a stash of its own kind */
 
 #include <xen/compiler.h>
 #include <xen/kconfig.h>
