@@ -25,15 +25,15 @@ static void enqueue(struct v2 *v2, uint32_t vcpu, uint64_t req)
 {
     struct v2_vcpu *v = &v2->vcpus[vcpu];
 
-    /* Policy may have ended the one that we saw, and another stand there. */
-    if ( v->queued && v->seen == req )
+    /*
+     * If policy ended the one that we saw, and this is another, the queued one
+     * is dropped when its turn comes, and the next look finds this.
+     */
+    if ( v->queued )
         return;
 
     v->seen = req;
     v->unplaced = true;
-    if ( v->queued )
-        return;
-
     v->queued = true;
     v2->queue[(v2->queue_head + v2->queue_len) % v2->nr_vcpus] = vcpu;
     v2->queue_len++;
