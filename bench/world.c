@@ -308,7 +308,7 @@ void world_legacy(struct world *w)
 
     BUG_ON(world_bind(w, legacy_op(w, XEN_VM_EVENT_ENABLE).u.enable.port,
                       &local));
-    sring = sim_ring_page(w->d);
+    sring = sim_ring_page(w->d, SIM_RING_MONITOR);
     SHARED_RING_INIT(sring);
     BACK_RING_INIT(&w->legacy, sring, PAGE_SIZE);
     BUG_ON(sim_domctl_monitor(w->d->domain_id, &mop));
