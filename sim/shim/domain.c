@@ -4,6 +4,7 @@
 
 #include <xen/dm.h>
 #include <xen/monitor.h>
+#include <xsm/xsm.h>
 #include <public/vm_event_v2.h>
 
 #include <stdlib.h>
@@ -94,19 +95,6 @@ int rcu_lock_remote_domain_by_id(domid_t dom, struct domain **d)
     }
 
     return 0;
-}
-
-int rcu_lock_live_remote_domain_by_id(domid_t dom, struct domain **d)
-{
-    int rc = rcu_lock_remote_domain_by_id(dom, d);
-
-    if ( !rc && (*d)->is_dying )
-    {
-        rcu_unlock_domain(*d);
-        rc = -EINVAL;
-    }
-
-    return rc;
 }
 
 /* ---- birth ---- */
@@ -311,9 +299,10 @@ int sim_acquire_resource(domid_t domid, unsigned int type, unsigned int id,
     if ( rc )
         return rc;
 
-    if ( type != XENMEM_resource_vm_event )
+    rc = xsm_domain_resource_map(XSM_DM_PRIV, d);
+    if ( !rc && type != XENMEM_resource_vm_event )
         rc = -EOPNOTSUPP;
-    else if ( frame + nr < frame )
+    else if ( !rc && frame + nr < frame )
         rc = -EINVAL;
 
     while ( !rc && done < nr )

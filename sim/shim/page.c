@@ -142,19 +142,6 @@ void put_page_alloc_ref(struct page_info *pg)
         put_page(pg);
 }
 
-bool mfn_valid(mfn_t mfn)
-{
-    bool valid;
-
-    if ( mfn_x(mfn) - FIRST_MFN >= MAX_PAGES )
-        return false;
-    pthread_mutex_lock(&mutex);
-    valid = frame[mfn_x(mfn) - FIRST_MFN];
-    pthread_mutex_unlock(&mutex);
-
-    return valid;
-}
-
 struct page_info *mfn_to_page(mfn_t mfn)
 {
     struct page_info *pg;
@@ -268,19 +255,6 @@ void *vmap(const mfn_t *mfn, unsigned int nr)
 void vunmap(const void *va)
 {
     unmap_range(va);
-}
-
-void *map_domain_page(mfn_t mfn)
-{
-    const struct page_info *pg = mfn_to_page(mfn);
-
-    return map_range(pg->fd, pg->offset, PAGE_SIZE);
-}
-
-void unmap_domain_page(const void *va)
-{
-    if ( va )
-        unmap_range((const void *)((uintptr_t)va & PAGE_MASK));
 }
 
 void clear_domain_page(mfn_t mfn)

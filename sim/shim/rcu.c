@@ -19,7 +19,7 @@ static __thread unsigned int depth, mine;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static struct rcu_head *first, **last = &first;
-static bool busy, started;
+static bool started;
 
 void sim_rcu_enter(void)
 {
@@ -64,7 +64,6 @@ static void *worker(void *unused)
         head = first;
         first = NULL;
         last = &first;
-        busy = true;
         pthread_mutex_unlock(&mutex);
 
         wait_for_readers();
@@ -77,8 +76,6 @@ static void *worker(void *unused)
         }
 
         pthread_mutex_lock(&mutex);
-        busy = false;
-        pthread_cond_broadcast(&cond);
     }
 
     return NULL;
@@ -101,14 +98,5 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
     *last = head;
     last = &head->next;
     pthread_cond_broadcast(&cond);
-    pthread_mutex_unlock(&mutex);
-}
-
-void rcu_barrier(void)
-{
-    BUG_ON(depth);
-    pthread_mutex_lock(&mutex);
-    while ( first || busy )
-        pthread_cond_wait(&cond, &mutex);
     pthread_mutex_unlock(&mutex);
 }

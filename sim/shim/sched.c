@@ -130,12 +130,6 @@ int domain_unpause_by_systemcontroller(struct domain *d)
     return 0;
 }
 
-void raise_softirq(unsigned int nr)
-{
-    ASSERT(nr == SCHEDULE_SOFTIRQ);
-    sleep_nosync(current);
-}
-
 /* ---- what a vCPU's thread does ---- */
 
 /* False: the thread is to end. */
@@ -186,12 +180,6 @@ bool sim_vcpu_enter(struct vcpu *v)
     sim_current = v;
 
     return schedule_in(v);
-}
-
-void sim_vcpu_leave(struct vcpu *v)
-{
-    ASSERT(v == current);
-    schedule_out(v);
 }
 
 bool sim_vcpu_return_to_guest(struct vcpu *v)

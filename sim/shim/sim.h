@@ -80,12 +80,11 @@ extern void (*sim_domain_free_hook)(struct domain *d);
 
 /*
  * For a thread that plays v: enter makes it v and schedules it in (waits until
- * v may run), leave deschedules it.  return_to_guest is the way from Xen into
- * the guest: it deschedules v while it is paused, carries out what an answer
- * asks for, and returns false when the thread is to end.
+ * v may run).  return_to_guest is the way from Xen into the guest: it
+ * deschedules v while it is paused, and carries out what an answer asks for.
+ * Both return false when the thread is to end; v is descheduled then.
  */
 bool sim_vcpu_enter(struct vcpu *v);
-void sim_vcpu_leave(struct vcpu *v);
 bool sim_vcpu_return_to_guest(struct vcpu *v);
 /* In the guest: waits for so many ns, or until Xen wants the vCPU. */
 void sim_vcpu_idle(struct vcpu *v, s_time_t ns);

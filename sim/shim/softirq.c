@@ -25,11 +25,6 @@ s_time_t sim_now(void)
            __atomic_load_n(&clock_ahead, __ATOMIC_RELAXED);
 }
 
-unsigned long get_sec(void)
-{
-    return time(NULL);
-}
-
 void sim_clock_advance(s_time_t ns)
 {
     __atomic_fetch_add(&clock_ahead, ns, __ATOMIC_RELAXED);

@@ -516,6 +516,18 @@ static void test_acquire(struct agent *a)
     CHECK_EQ(sim_acquire_resource(domid, XENMEM_resource_vm_event, id, 0, 1,
                                   mfn), -EPERM);
     sim_thread_become(NULL);
+
+    /* R4: Xen's own check lets a stub domain's device model pass. */
+    {
+        struct domain *stubdom = new_domain(1);
+
+        stubdom->target = a->d;
+        sim_thread_become(stubdom);
+        CHECK_EQ(sim_acquire_resource(domid, XENMEM_resource_vm_event, id, 0, 1,
+                                      mfn), -EPERM);
+        sim_thread_become(NULL);
+        sim_domain_kill(stubdom, 0);
+    }
 }
 
 /* A domain that may introspect, but is not this channel's agent. */

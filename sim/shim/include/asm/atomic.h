@@ -7,12 +7,9 @@
 
 typedef struct { int counter; } atomic_t;
 
-#define ATOMIC_INIT(i)          { (i) }
-
 /* One access, never torn and never repeated by the compiler. */
 #define read_atomic(p)          __atomic_load_n(p, SIM_LOAD)
 #define write_atomic(p, x)      __atomic_store_n(p, x, SIM_STORE)
-#define ACCESS_ONCE(x)          (*(volatile typeof(x) *)&(x))
 
 #define atomic_read(v)          read_atomic(&(v)->counter)
 #define atomic_set(v, i)        write_atomic(&(v)->counter, i)
@@ -22,11 +19,7 @@ typedef struct { int counter; } atomic_t;
     __atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)
 #define atomic_inc_return(v)    atomic_add_return(1, v)
 #define atomic_dec_return(v)    atomic_sub_return(1, v)
-#define atomic_add(i, v)        ((void)atomic_add_return(i, v))
-#define atomic_sub(i, v)        ((void)atomic_sub_return(i, v))
 #define atomic_inc(v)           ((void)atomic_inc_return(v))
-#define atomic_dec(v)           ((void)atomic_dec_return(v))
 #define atomic_dec_and_test(v)  (atomic_dec_return(v) == 0)
-#define atomic_cmpxchg(v, o, n) cmpxchg(&(v)->counter, o, n)
 
 #endif

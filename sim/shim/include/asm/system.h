@@ -21,11 +21,6 @@
 #define smp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
-#define mb()            smp_mb()
-#define rmb()           smp_rmb()
-#define wmb()           smp_wmb()
-#define smp_mb__before_atomic() smp_mb()
-#define smp_mb__after_atomic()  smp_mb()
 
 #define cmpxchg(ptr, o, n) ({                                       \
     typeof(*(ptr)) sim_o_ = (o);                                    \
@@ -33,7 +28,5 @@
                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);\
     sim_o_; })
 #define xchg(ptr, x)    __atomic_exchange_n(ptr, x, __ATOMIC_SEQ_CST)
-
-#define cpu_relax()     __builtin_ia32_pause()
 
 #endif

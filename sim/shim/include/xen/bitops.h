@@ -30,24 +30,4 @@ static inline unsigned int find_next_bit(const unsigned long *addr,
           (bit) < (size);                           \
           (bit) = find_next_bit(addr, size, (bit) + 1) )
 
-static inline unsigned int hweight64(uint64_t w)
-{
-    return __builtin_popcountll(w);
-}
-
-#define hweight_long(w) hweight64(w)
-
-/* Number of the highest set bit, counted from 1; 0 if there is none. */
-static inline int fls(unsigned int x)
-{
-    return x ? 32 - __builtin_clz(x) : 0;
-}
-
-static inline int sim_flsl(unsigned long x)
-{
-    return x ? 64 - __builtin_clzl(x) : 0;
-}
-
-#define flsl(x) sim_flsl(x)
-
 #endif

@@ -14,9 +14,6 @@
 #define BUILD_BUG_ON(cond)  _Static_assert(!(cond), "!(" #cond ")")
 #define DIV_ROUND_UP(n, d)  (((n) + (d) - 1) / (d))
 #define ROUNDUP(x, a)       (((x) + (a) - 1) & ~((typeof(x))(a) - 1))
-#define IS_ALIGNED(x, a)    (!((x) & ((a) - 1)))
-#define KB(n)               ((unsigned long long)(n) << 10)
-#define MB(n)               ((unsigned long long)(n) << 20)
 
 #define container_of(ptr, type, member) \
     ((type *)((char *)(ptr) - offsetof(type, member)))
@@ -30,11 +27,6 @@
 #define max(x, y)           SIM_PICK(>, x, y)
 #define min_t(type, x, y)   min((type)(x), (type)(y))
 #define max_t(type, x, y)   max((type)(x), (type)(y))
-#define swap(a, b) do {                     \
-    typeof(a) sim_t_ = (a);                 \
-    (a) = (b);                              \
-    (b) = sim_t_;                           \
-} while ( 0 )
 
 /* A bug of Xen's: says where, and aborts so that the test fails. */
 void sim_bug(const char *file, int line, const char *what)
@@ -51,7 +43,6 @@ void sim_bug(const char *file, int line, const char *what)
 } while ( 0 )
 #define ASSERT_UNREACHABLE() \
     sim_bug(__FILE__, __LINE__, "ASSERT_UNREACHABLE()")
-#define WARN_ON(cond)       ASSERT(!(cond))
 #define panic(...) do {                                     \
     printk(__VA_ARGS__);                                    \
     sim_bug(__FILE__, __LINE__, "panic()");                 \
@@ -60,12 +51,7 @@ void sim_bug(const char *file, int line, const char *what)
 #define XENLOG_ERR          "<0>"
 #define XENLOG_WARNING      "<1>"
 #define XENLOG_INFO         "<2>"
-#define XENLOG_DEBUG        "<3>"
-#define XENLOG_G_ERR        "<0>"
 #define XENLOG_G_WARNING    "<1>"
-#define XENLOG_G_INFO       "<2>"
-#define XENLOG_G_DEBUG      "<3>"
-#define KERN_INFO           XENLOG_INFO
 
 /*
  * Xen's console.  %pv and %pd print a vCPU and a domain.  A compiler would
@@ -73,8 +59,5 @@ void sim_bug(const char *file, int line, const char *what)
  */
 void printk(const char *fmt, ...);
 #define gprintk(lvl, fmt, ...)      printk(lvl fmt, ## __VA_ARGS__)
-#define gdprintk(lvl, fmt, ...)     printk(lvl fmt, ## __VA_ARGS__)
-#define dprintk(lvl, fmt, ...)      printk(lvl fmt, ## __VA_ARGS__)
-#define printk_once(...)            printk(__VA_ARGS__)
 
 #endif

@@ -50,11 +50,5 @@ static inline bool list_empty(const struct list_head *head)
     for ( (pos) = list_entry((head)->next, typeof(*(pos)), member);     \
           &(pos)->member != (head);                                     \
           (pos) = list_entry((pos)->member.next, typeof(*(pos)), member) )
-#define list_for_each_entry_safe(pos, tmp, head, member)                \
-    for ( (pos) = list_entry((head)->next, typeof(*(pos)), member),     \
-          (tmp) = list_entry((pos)->member.next, typeof(*(pos)), member); \
-          &(pos)->member != (head);                                     \
-          (pos) = (tmp),                                                \
-          (tmp) = list_entry((tmp)->member.next, typeof(*(tmp)), member) )
 
 #endif

@@ -13,11 +13,6 @@ struct domain;
 typedef struct { unsigned long mfn; } mfn_t;
 typedef struct { unsigned long gfn; } gfn_t;
 
-#define PRI_mfn         "05lx"
-#define PRI_gfn         "05lx"
-#define INVALID_MFN     _mfn(~0UL)
-#define INVALID_GFN     _gfn(~0UL)
-
 static inline mfn_t _mfn(unsigned long n)
 {
     return (mfn_t){ n };
@@ -26,11 +21,6 @@ static inline mfn_t _mfn(unsigned long n)
 static inline unsigned long mfn_x(mfn_t mfn)
 {
     return mfn.mfn;
-}
-
-static inline bool mfn_eq(mfn_t a, mfn_t b)
-{
-    return a.mfn == b.mfn;
 }
 
 static inline gfn_t _gfn(unsigned long n)
@@ -42,19 +32,6 @@ static inline unsigned long gfn_x(gfn_t gfn)
 {
     return gfn.gfn;
 }
-
-static inline bool gfn_eq(gfn_t a, gfn_t b)
-{
-    return a.gfn == b.gfn;
-}
-
-static inline gfn_t gfn_add(gfn_t gfn, unsigned long n)
-{
-    return _gfn(gfn.gfn + n);
-}
-
-#define gfn_to_gaddr(gfn)   ((paddr_t)gfn_x(gfn) << PAGE_SHIFT)
-#define gaddr_to_gfn(ga)    _gfn((ga) >> PAGE_SHIFT)
 
 /*
  * A page of the simulated host: a page of a memfd of its domain's, so that it
@@ -73,16 +50,9 @@ struct page_info {
 };
 
 #define MEMF_no_refcount    (1U << 0)
-#define MEMF_no_owner       (1U << 1)
 #define PGT_writable_page   1U
-#define PGC_allocated       1U
 
 struct page_info *alloc_domheap_page(struct domain *d, unsigned int memflags);
-#define alloc_domheap_pages(d, order, memflags) ({  \
-    ASSERT(!(order));                               \
-    alloc_domheap_page(d, memflags); })
-/* Only for a page without an owner; others go with their last reference. */
-void free_domheap_page(struct page_info *pg);
 bool get_page(struct page_info *pg, const struct domain *d);
 void put_page(struct page_info *pg);
 bool get_page_and_type(struct page_info *pg, struct domain *d, unsigned int type);
@@ -92,12 +62,6 @@ void put_page_alloc_ref(struct page_info *pg);
 
 struct page_info *mfn_to_page(mfn_t mfn);
 mfn_t page_to_mfn(const struct page_info *pg);
-bool mfn_valid(mfn_t mfn);
-
-static inline struct domain *page_get_owner(const struct page_info *pg)
-{
-    return pg->owner;
-}
 
 /* The page of the guest that a legacy ring lives in. */
 int prepare_ring_for_helper(struct domain *d, unsigned long gmfn,

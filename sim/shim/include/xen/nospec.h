@@ -12,9 +12,5 @@
     typeof(index) sim_i_ = (index);         \
     ASSERT(sim_i_ < (size));                \
     sim_i_; })
-#define array_access_nospec(array, index) \
-    (array)[array_index_nospec(index, ARRAY_SIZE(array))]
-#define evaluate_nospec(cond)   (cond)
-#define block_speculation()     ((void)0)
 
 #endif

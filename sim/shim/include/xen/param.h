@@ -14,7 +14,5 @@ void sim_param_add(const char *name, void *var, size_t size);
     }                                                                   \
     struct sim_param_##var
 #define size_param(name, var)       SIM_PARAM(name, var)
-#define integer_param(name, var)    SIM_PARAM(name, var)
-#define boolean_param(name, var)    SIM_PARAM(name, var)
 
 #endif

@@ -29,8 +29,6 @@ struct vm_event_domain;
 struct vm_event_vcpu;
 
 /* Bits of pause_flags. */
-#define _VPF_blocked    0
-#define _VPF_down       1
 #define _VPF_mem_access 4
 #define _VPF_mem_paging 5
 #define _VPF_mem_sharing 6
@@ -121,8 +119,6 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned int id)
 }
 
 #define is_hvm_domain(d)    ((d)->is_hvm)
-#define is_hvm_vcpu(v)      is_hvm_domain((v)->domain)
-#define is_hardware_domain(d) ((d) == hardware_domain)
 
 /*
  * References.  A domain that is found by RCU is held by one as well, and by a
@@ -132,7 +128,6 @@ bool get_domain(struct domain *d);
 void put_domain(struct domain *d);
 #define get_knownalive_domain(d) ((void)get_domain(d))
 struct domain *rcu_lock_domain_by_id(domid_t dom);
-int rcu_lock_live_remote_domain_by_id(domid_t dom, struct domain **d);
 int rcu_lock_remote_domain_by_id(domid_t dom, struct domain **d);
 void rcu_lock_domain(struct domain *d);
 void rcu_unlock_domain(struct domain *d);
@@ -147,8 +142,6 @@ void domain_pause_nosync(struct domain *d);
 void domain_unpause(struct domain *d);
 int domain_pause_by_systemcontroller(struct domain *d);
 int domain_unpause_by_systemcontroller(struct domain *d);
-#define domain_pause_except_self(d)     domain_pause(d)
-#define domain_unpause_except_self(d)   domain_unpause(d)
 bool vcpu_runnable(const struct vcpu *v);
 
 int domain_shutdown(struct domain *d, uint8_t reason);

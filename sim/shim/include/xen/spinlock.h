@@ -43,15 +43,7 @@ unsigned int sim_locks_held(void);
 #define spin_trylock(l)     sim_trylock(l)
 #define spin_unlock(l)      sim_unlock(l)
 #define spin_barrier(l)     sim_spin_barrier(l)
-#define spin_is_locked(l)   sim_is_locked_by_me(l)
 
 /* There are no interrupts here. */
-#define spin_lock_irq(l)    spin_lock(l)
-#define spin_unlock_irq(l)  spin_unlock(l)
-#define spin_lock_irqsave(l, f)         do { (f) = 0; spin_lock(l); } while ( 0 )
-#define spin_unlock_irqrestore(l, f)    do { (void)(f); spin_unlock(l); } while ( 0 )
-
-#define rspin_lock(l)       spin_lock(l)
-#define rspin_unlock(l)     spin_unlock(l)
 
 #endif

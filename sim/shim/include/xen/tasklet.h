@@ -17,6 +17,4 @@ void tasklet_schedule(struct tasklet *t);
 /* Returns when it neither runs nor will run. */
 void tasklet_kill(struct tasklet *t);
 
-#define softirq_tasklet_init(t, f, d) tasklet_init(t, f, d)
-
 #endif

@@ -8,9 +8,6 @@
 
 /* System time in ns: the machine's monotonic clock, or what a test sets. */
 s_time_t sim_now(void);
-/* Wall clock in s. */
-unsigned long get_sec(void);
-
 /* Wall clock as broken down by Xen, with the C library's types. */
 static inline struct tm wallclock_time(uint64_t *ns)
 {
@@ -33,7 +30,5 @@ unsigned long sim_mktime(unsigned int year, unsigned int mon, unsigned int day,
 #define NOW()           sim_now()
 #define SECONDS(n)      ((s_time_t)(n) * 1000000000LL)
 #define MILLISECS(n)    ((s_time_t)(n) * 1000000LL)
-#define MICROSECS(n)    ((s_time_t)(n) * 1000LL)
-#define STIME_MAX       INT64_MAX
 
 #endif

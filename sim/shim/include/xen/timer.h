@@ -21,9 +21,4 @@ void stop_timer(struct timer *t);
 /* Waits for a handler that is running: not under a lock that it takes. */
 void kill_timer(struct timer *t);
 
-static inline bool timer_is_active(const struct timer *t)
-{
-    return t->queued;
-}
-
 #endif

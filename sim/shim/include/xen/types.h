@@ -19,11 +19,7 @@ typedef int64_t s64;
 typedef uint64_t paddr_t;
 typedef int64_t s_time_t;
 
-#define PRIpaddr "016" PRIx64
-#define PRI_stime PRId64
-
 #define BITS_PER_LONG   64
-#define BITS_PER_BYTE   8
 #define BITS_TO_LONGS(bits) \
     (((bits) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 #define DECLARE_BITMAP(name, bits) unsigned long name[BITS_TO_LONGS(bits)]

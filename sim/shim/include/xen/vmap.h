@@ -8,7 +8,6 @@
 void *vmap(const mfn_t *mfn, unsigned int nr);
 void vunmap(const void *va);
 
-#define vmalloc(size)       sim_alloc(size, 1, false)
 #define vzalloc(size)       sim_alloc(size, 1, true)
 #define vfree(va)           sim_free(va)
 

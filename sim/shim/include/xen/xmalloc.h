@@ -10,14 +10,8 @@ void sim_free(void *p);
 
 #define xmalloc(type)               ((type *)sim_alloc(sizeof(type), 1, false))
 #define xzalloc(type)               ((type *)sim_alloc(sizeof(type), 1, true))
-#define xmalloc_array(type, n)      ((type *)sim_alloc(sizeof(type), n, false))
 #define xzalloc_array(type, n)      ((type *)sim_alloc(sizeof(type), n, true))
-#define xmalloc_bytes(n)            sim_alloc(n, 1, false)
-#define xzalloc_bytes(n)            sim_alloc(n, 1, true)
-#define xvmalloc_array(type, n)     xmalloc_array(type, n)
-#define xvzalloc_array(type, n)     xzalloc_array(type, n)
 #define xfree(p)                    sim_free(p)
-#define xvfree(p)                   sim_free(p)
 #define XFREE(p) do { xfree(p); (p) = NULL; } while ( 0 )
 
 #endif

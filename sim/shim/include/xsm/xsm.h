@@ -21,24 +21,10 @@ static inline int xsm_dm_op(xsm_default_t action, struct domain *d)
     return sim_xsm(action, d);
 }
 
-static inline int xsm_vm_event_control(xsm_default_t action, struct domain *d,
-                                       int mode, int op)
-{
-    (void)mode;
-    (void)op;
-
-    return sim_xsm(action, d);
-}
-
 /* Our own: who may introspect. */
 static inline int xsm_vm_event(xsm_default_t action, struct domain *d)
 {
     return sim_xsm_v2(action, d);
-}
-
-static inline int xsm_mem_access(xsm_default_t action, struct domain *d)
-{
-    return sim_xsm(action, d);
 }
 
 static inline int xsm_domain_resource_map(xsm_default_t action,

@@ -29,15 +29,12 @@ struct sim_hvm_funcs {
 
 extern const struct sim_hvm_funcs hvm_funcs;
 #define alternative_vcall(fn, ...) (fn)(__VA_ARGS__)
-#define alternative_call(fn, ...) (fn)(__VA_ARGS__)
 
 void hvm_get_segment_register(struct vcpu *v, enum x86_segment seg,
                               struct segment_register *reg);
 int hvm_vmtrace_output_position(struct vcpu *v, uint64_t *pos);
 
 #define cpu_has_monitor_trap_flag       true
-#define cpu_has_vmx                     true
-#define hvm_is_singlestep_supported()   true
 
 #define X86_EFLAGS_CF   0x00000001U
 #define X86_EFLAGS_MBS  0x00000002U
