@@ -268,6 +268,8 @@ def parse_arguments():
 
 
 def run_shell(args, directory):
+    # Xen's words on each new guest would stand between the prompt and its user.
+    args.xen_args += " loglvl=warning guest_loglvl=warning"
     command = qemu_command(args, make_initrd(directory, args), "null")
     return subprocess.call(command)
 

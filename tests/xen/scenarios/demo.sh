@@ -27,7 +27,7 @@ shown "xl list"
 shown "vmi-agent --domid $DOMID -e guest-request,cr3,cpuid -c 16 -o text"
 status=$?
 shown "vmi-agent --list -o text"
-shown "vmi-agent --domid $DOMID -e guest-request:async --duration 2 -q --batch-sleep 500 --ring 16K --per-vcpu -o text"
+shown "vmi-agent --domid $DOMID -e guest-request:async --duration 2 -q --batch-sleep 1000 --ring 64K --per-vcpu -o text"
 shown "vmi-agent --domid $DOMID --abi legacy -e cr3:sync -c 4 -o text"
 judge watched "vmi-agent watched a guest with 12 vCPUs" [ $status = 0 ]
 guest_destroy
