@@ -351,7 +351,7 @@ static void end_conns(void)
 
 /* ---- domains ---- */
 
-static void start_domains(void)
+static void create_domains(void)
 {
     unsigned int i;
 
@@ -366,6 +366,12 @@ static void start_domains(void)
         if ( !domains[i] )
             die_usage("unknown or too long program", error);
     }
+}
+
+static void start_domains(void)
+{
+    unsigned int i;
+
     for ( i = 0; i < nr_domains; i++ )
     {
         const struct guest_config *g = &configs[i];
@@ -441,6 +447,7 @@ int main(int argc, char **argv)
     signals = signalfd(-1, &set, SFD_CLOEXEC);
 
     sim_init();
+    create_domains();
     listener = listen_at(socket_path);
     start_domains();
     printf("vmi-sim: a simulated host, no real Xen; ready at %s\n", socket_path);

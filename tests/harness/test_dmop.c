@@ -506,6 +506,14 @@ static void test_acquire(struct agent *a)
                  a->created.frames[i]);
     CHECK_EQ(vm_event_resource_frames(a->d, VMEV2_RES_ID(gen, 4)), 0);
     CHECK_EQ(vm_event_resource_frames(a->d, VMEV2_RES_ID(gen + 1, 0)), 0);
+}
+
+static void test_acquire_caller(struct agent *a)
+{
+    uint32_t id = VMEV2_RES_ID(a->generation, VMEV2_RES_RING);
+    domid_t domid = a->d->domain_id;
+    struct domain *stubdom;
+    xen_pfn_t mfn[1];
 
     test_case("acquire: who may");
     sim_xsm_deny_v2(-EACCES);
@@ -518,16 +526,13 @@ static void test_acquire(struct agent *a)
     sim_thread_become(NULL);
 
     /* R4: Xen's own check lets a stub domain's device model pass. */
-    {
-        struct domain *stubdom = new_domain(1);
-
-        stubdom->target = a->d;
-        sim_thread_become(stubdom);
-        CHECK_EQ(sim_acquire_resource(domid, XENMEM_resource_vm_event, id, 0, 1,
-                                      mfn), -EPERM);
-        sim_thread_become(NULL);
-        sim_domain_kill(stubdom, 0);
-    }
+    stubdom = new_domain(1);
+    stubdom->target = a->d;
+    sim_thread_become(stubdom);
+    CHECK_EQ(sim_acquire_resource(domid, XENMEM_resource_vm_event, id, 0, 1,
+                                  mfn), -EPERM);
+    sim_thread_become(NULL);
+    sim_domain_kill(stubdom, 0);
 }
 
 /* A domain that may introspect, but is not this channel's agent. */
@@ -786,6 +791,7 @@ int main(void)
     test_info(&a);
     test_query(&a);
     test_acquire(&a);
+    test_acquire_caller(&a);
     test_other_agent(&a);
     CHECK_EQ(v2_destroy(&a), 0);
     sim_domain_kill(d, 0);

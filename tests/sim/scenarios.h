@@ -49,5 +49,7 @@ void scenario_killed(void);
 void scenario_held(void);
 /* protocol.c */
 void scenario_protocol(void);
+/* cli.c */
+void scenario_cli(void);
 
 #endif

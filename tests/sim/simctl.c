@@ -64,14 +64,38 @@ static void wait_ready(int out)
     fatal("vmi-sim says too much");
 }
 
+static struct sim *unfinished;
+static pid_t owner;
+
+/* A test that fails leaves no folder behind. */
+static void clean_up(void)
+{
+    if ( !unfinished || getpid() != owner )
+        return;
+    unlink(unfinished->path);
+    rmdir(unfinished->dir);
+}
+
+void sim_make_path(struct sim *s)
+{
+    if ( !owner )
+        atexit(clean_up);
+    owner = getpid();
+    unfinished = s;
+    strcpy(s->dir, "/tmp/sim-test.XXXXXX");
+    if ( !mkdtemp(s->dir) )
+        fatal("mkdtemp: %s", strerror(errno));
+    snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
+}
+
 void sim_start(struct sim *s, const char *domain)
 {
     int out[2];
 
-    strcpy(s->dir, "/tmp/sim-test.XXXXXX");
-    if ( !mkdtemp(s->dir) || pipe(out) )
-        fatal("cannot set up: %s", strerror(errno));
-    snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
+    if ( !s->path[0] )
+        sim_make_path(s);
+    if ( pipe(out) )
+        fatal("pipe: %s", strerror(errno));
 
     s->pid = fork();
     if ( s->pid < 0 )
@@ -95,6 +119,8 @@ int sim_end(struct sim *s)
     if ( waitpid(s->pid, &status, 0) != s->pid )
         fatal("waitpid: %s", strerror(errno));
     rmdir(s->dir);
+    s->path[0] = '\0';
+    unfinished = NULL;
 
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -22,6 +22,8 @@ struct sim {
 
 /* Starts vmi-sim with one domain (as its --domain takes it). */
 void sim_start(struct sim *s, const char *domain);
+/* A folder and a name in it for the socket; sim_start() makes them if need be. */
+void sim_make_path(struct sim *s);
 /* Ends it; returns its exit status: 0 only if Xen's memory came back. */
 int sim_end(struct sim *s);
 
