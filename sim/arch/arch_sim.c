@@ -165,11 +165,15 @@ int vm_event_init_domain(struct domain *d)
 
     for_each_vcpu ( d, v )
     {
+        struct arch_vm_event *a;
+
         if ( v->arch.vm_event )
             continue;
-        v->arch.vm_event = xzalloc(struct arch_vm_event);
-        if ( !v->arch.vm_event )
+        a = xzalloc(struct arch_vm_event);
+        if ( !a )
             return -ENOMEM;
+        smp_wmb();  /* v runs, and looks whether it has one */
+        write_atomic(&v->arch.vm_event, a);
     }
 
     return 0;
@@ -410,7 +414,7 @@ void sim_do_resume(struct vcpu *v)
 {
     ASSERT(v == current);
 
-    if ( !v->arch.vm_event )
+    if ( !read_atomic(&v->arch.vm_event) )
         return;
 
     vm_event_do_resume(v);
