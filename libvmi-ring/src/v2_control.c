@@ -77,18 +77,14 @@ int v2_check(vmiring *h)
     const struct vmev2_ctrl *ctrl = h->v2->ctrl;
     uint32_t state = shm_acquire32(&ctrl->state);
 
-    if ( shm_read64(&ctrl->generation) == h->v2->generation )
-    {
-        if ( state == VMEV2_STATE_ARMED )
-            return 0;
-        /* The dying domain's last events are still there to be read. */
-        if ( state == VMEV2_STATE_DEAD )
-        {
-            if ( h->v2->domain_told != VMEV2_DOMAIN_DYING )
-                return 0;
-            return fail(&h->msg, ENODEV, "domain %u is gone", h->domid);
-        }
-    }
+    /* The last event there is: nothing rings for what comes after it. */
+    if ( h->v2->domain_told == VMEV2_DOMAIN_DYING )
+        return fail(&h->msg, ENODEV, "domain %u is gone", h->domid);
+
+    /* The dying domain's last events are still there to be read. */
+    if ( shm_read64(&ctrl->generation) == h->v2->generation &&
+         (state == VMEV2_STATE_ARMED || state == VMEV2_STATE_DEAD) )
+        return 0;
 
     if ( state == VMEV2_STATE_DEAD )
         return fail(&h->msg, ENODEV, "domain %u is gone", h->domid);
