@@ -90,15 +90,19 @@ CFG
 }
 
 # guest_boot VCPUS WORDS...: a guest whose vCPUs are all up and wait for
-# `guestmem run`, so that nothing of its boot is an event.
+# `guestmem run`, so that nothing of its boot is an event. They come up one after
+# the other, which takes a debug build of Xen half a second each on a busy
+# machine: the limit is far above that. A guest that fails is not left behind.
 guest_boot()
 {
     vcpus=$1
     shift
     guest_create "$vcpus" wait "$@" || return 1
     xl unpause guest
-    if ! guestmem "$DOMID" wait-ready 60; then
-        note "the guest's vCPUs did not all come up"
+    if ! guestmem "$DOMID" wait-ready $((120 + 2 * vcpus)); then
+        note "the guest's vCPUs did not all come up: $(guestmem "$DOMID" show |
+            grep -c phase=waiting) of $vcpus wait"
+        guest_destroy
         return 1
     fi
 }
