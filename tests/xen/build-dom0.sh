@@ -112,9 +112,10 @@ library_closure()
 {
     local root=$1 unpacked=$2
 
-    find "$root" -type f -perm /111 -print0 |
+    (find "$root" -type f -perm /111 -print0 |
         LD_LIBRARY_PATH=$unpacked/usr/lib/x86_64-linux-gnu \
-            xargs -0 -n1 ldd 2>/dev/null |
+            xargs -0 -n1 ldd 2>/dev/null ||
+        true) |  # ldd fails on programs that load nothing
         awk '/=> not found/ { print "missing " $1 }
              /=> \//        { print $3 }
              /^\t\/lib/     { print $1 }' | sort -u
