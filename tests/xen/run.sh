@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# tests/xen/run.sh OUT [BUILD_DIR] [--long]: the booted-Xen suite. Builds the
-# hypervisors, dom0 and the guest, boots them, runs the scenarios and writes
-# OUT/results; console logs and what scenarios handed out stand beside it.
-# BUILD_DIR is a CMake build of this repository, from which vmi-agent is taken.
+# tests/xen/run.sh [--variants] OUT [BUILD_DIR] [--long]: the booted-Xen suite.
+# Builds the hypervisors, dom0 and the guest, boots them, runs the scenarios and
+# writes OUT/results; console logs and what scenarios handed out stand beside
+# it. BUILD_DIR is a CMake build of this repository, from which vmi-agent is
+# taken. --variants is the other half of the suite: the configurations that
+# Debian's package does not have.
 #
 #   RIG_ONLY=BOOT   only that boot, e.g. patched-sync (for work on one thing)
 set -euo pipefail
@@ -28,10 +30,8 @@ configurations=(
 )
 
 # boot NAME XEN TIMEOUT [NAME=VALUE...] SCENARIO...: one boot, its results
-# under its name. Each of two lanes has a core to itself, so that what is
-# measured inside one boot depends little on the other. The times, in seconds,
-# are for a machine that has other work to do as well: they end what hangs.
-core=0
+# under its name. The times, in seconds, are for a machine that has other work
+# to do as well: they end what hangs.
 boot()
 {
     local name=$1 xen=$2 limit=$3 word
@@ -48,7 +48,7 @@ boot()
         esac
     done
     say "booting ($name): $*"
-    taskset -c "$core" "$here/boot.py" --xen "$xen" --dom0 "$dom0" \
+    "$here/boot.py" --xen "$xen" --dom0 "$dom0" \
         --layer "$out/layer.cpio" --out "$out/$name" --timeout "$limit" --limit "$limit" \
         --set "RIG_HYPERVISOR=${name%%-*}" "${arguments[@]}" || true
     import_results "$results" "$name" "$out/$name/results"
@@ -112,7 +112,7 @@ boot_variant()
     [ -z "$xen" ] || boot "patched-$name" "$xen" "$@"
 }
 
-# The first lane: what Debian's configuration gives.
+# What Debian's configuration gives.
 boot_main()
 {
     boot stock "$stock" 900 "${common_scenarios[@]}"
@@ -122,15 +122,10 @@ boot_main()
     boot patched-lifecycle "$patched" 1500 "RIG_CYCLES=$cycles" lifecycle
 }
 
-# The second: the other configurations. A debug build is slower, and finds more:
-# Xen's own assertions look at everything that the scenarios do.
+# The other configurations. A debug build is slower, and finds more: Xen's own
+# assertions look at everything that the scenarios do.
 build_and_boot_variants()
 {
-    case ${RIG_ONLY:-patched-debug} in
-    patched-debug | patched-no-legacy) ;;
-    *) return 0 ;;
-    esac
-    taskset -cp "$core" "$BASHPID" >/dev/null 2>&1 || true
     build_variants
     boot_variant debug 1500 RIG_SYNC_EVENTS=10000 RIG_EVENTS_EACH=100 \
         RIG_CYCLES=4 legacy waitqueue "${v2_scenarios[@]}" sync lifecycle
@@ -147,12 +142,13 @@ compare()
 
 main()
 {
-    local stock='' patched='' variants cycles=50
+    local stock='' patched='' variants='' cycles=50
     local -a positional=()
 
     while [ $# -gt 0 ]; do
         case $1 in
         --long) cycles=200 ;;
+        --variants) variants=1 ;;
         *) positional+=("$1") ;;
         esac
         shift
@@ -163,19 +159,16 @@ main()
 
     dom0=$("$here/build-dom0.sh")
     "$here/build-programs.sh" "$out/layer.cpio" "${positional[1]:-}"
+    if [ -n "$variants" ]; then
+        build_and_boot_variants
+        return 0
+    fi
     build stock stock || return 0
     build patched patched || return 0
     if [ -z "${RIG_ONLY:-}" ]; then
         check_tree
     fi
-
-    (
-        [ "$(nproc)" = 1 ] || core=1
-        build_and_boot_variants
-    ) &
-    variants=$!
     boot_main
-    wait "$variants" || result "$results" fail variants "ended early"
 }
 
 main "$@"
