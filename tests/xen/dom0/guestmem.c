@@ -9,8 +9,8 @@
  *   wait-ready S    until all vCPUs are up (waiting, running or done)
  *   wait-done S     until all vCPUs made their last iteration
  *   wait-count N S  until all vCPUs together made N iterations
- *   rates PID S     for S seconds, how fast the vCPUs go on while the process
- *                   PID sleeps, and while it runs
+ *   rates PID S     for S seconds or more, how fast the vCPUs go on while the
+ *                   process PID sleeps, and while it runs
  *
  * The waits end with exit status 3 after S seconds. Status 1: any other error.
  */
@@ -28,6 +28,12 @@
 
 #define EXIT_TIMEOUT 3
 #define LOOK_EVERY_NS 20000000L
+/*
+ * The vCPUs take turns of up to 10 ms on one emulated CPU: a rate over less
+ * than many rounds of all of them is noise.
+ */
+#define RATES_AWAKE_SECONDS 2.0
+#define RATES_LONGEST 8
 
 static struct guest_layout *layout;
 
@@ -171,21 +177,24 @@ static void print_rates(const char *name, const struct interval_sum *sum)
 /*
  * An interval counts as asleep when the process did not run at all in it, and
  * as awake when it ran for a tenth of it or more; what lies between tells
- * nothing. Prints both rates, and "ratio=N": the smallest, over the vCPUs, of
- * the rate asleep in percent of the rate awake.
+ * nothing. It goes on until RATES_AWAKE_SECONDS of awake intervals were seen,
+ * RATES_LONGEST times the duration at most. Prints both rates, and "ratio=N":
+ * the smallest, over the vCPUs, of the rate asleep in percent of the rate awake.
  */
 static int show_rates(const char *pid, double duration)
 {
     static struct interval_sum asleep, awake;
     const struct timespec interval = { .tv_nsec = LOOK_EVERY_NS };
     uint64_t before[GUEST_MAX_VCPUS], ran = run_time(pid);
-    double end = seconds_now() + duration, then = seconds_now(), now, lowest;
+    double begin = seconds_now(), then = begin, now = begin, lowest;
     uint32_t v;
 
     for ( v = 0; v < layout->header.vcpus; v++ )
         before[v] = layout->vcpu[v].iterations.value;
 
-    while ( (now = seconds_now()) < end )
+    while ( now < begin + duration ||
+            (awake.seconds < RATES_AWAKE_SECONDS &&
+             now < begin + duration * RATES_LONGEST) )
     {
         uint64_t run;
         struct interval_sum *sum;
