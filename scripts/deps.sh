@@ -19,7 +19,7 @@ set -euo pipefail
 packages_base=(
     build-essential cmake ninja-build pkg-config clang git procps python3
     libcriterion-dev libjson-c-dev libcapstone-dev libpcap-dev libsystemd-dev
-    libseccomp-dev valgrind libbpf-dev libxen-dev
+    libseccomp-dev valgrind libbpf-dev bpftool libxen-dev
 )
 
 # gcc-multilib, which Debian's own build of Xen names, is left out: it
