@@ -35,6 +35,19 @@ static int check_options(vmiring *h, const struct vmiring_subscription *s)
     return 0;
 }
 
+/* Xen keeps a bit for each MSR of these ranges, on every processor. */
+static int check_msr(vmiring *h, const struct vmiring_subscription *s)
+{
+    uint32_t range = s->msr & ~0x1fffU;
+
+    if ( range && range != 0x40000000U && range != 0xc0000000U )
+        return fail(&h->msg, EOPNOTSUPP, "subscription.msr: is 0x%x; Xen can "
+                    "watch 0 to 0x1fff, 0x40000000 to 0x40001fff and "
+                    "0xc0000000 to 0xc0001fff", s->msr);
+
+    return 0;
+}
+
 static int check(vmiring *h, struct vmiring_subscription *out,
                  const struct vmiring_subscription *in)
 {
@@ -49,7 +62,7 @@ static int check(vmiring *h, struct vmiring_subscription *out,
     if ( out->regs > VMIRING_REGS_ALL )
         return bad(h, "regs", out->regs, "should be VMIRING_REGS_*");
 
-    return check_options(h, out);
+    return check_options(h, out) ? -1 : check_msr(h, out);
 }
 
 /* Two subscriptions that Xen sees as one. */
