@@ -26,6 +26,7 @@ struct bench_case {
     const struct peer *peer;
     uint32_t ring_bytes;
     bool split;
+    bool sleepy;            /* the agent may be going to sleep at any moment */
     void *(*make)(const struct bench_case *c);
     void (*run)(const struct bench_case *c, void *state, struct sample *s);
     void (*end)(const struct bench_case *c, void *state);

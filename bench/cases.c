@@ -140,7 +140,7 @@ static void v2_publish(const struct bench_case *c, void *state,
     uint64_t lost = lost_of(state);
     double begin = now_cpu();
 
-    world_publish(state, 0, c->record, c->events);
+    world_publish(state, 0, c->record, c->events, !c->sleepy);
     s->ns = now_cpu() - begin;
     s->events = c->events;
     s->dropped = lost_of(state) - lost;
@@ -148,7 +148,8 @@ static void v2_publish(const struct bench_case *c, void *state,
 
 static void job_v2_publish(struct job *job)
 {
-    world_publish(job->state, job->nr, job->c->record, job->events);
+    world_publish(job->state, job->nr, job->c->record, job->events,
+                  !job->c->sleepy);
 }
 
 static void v2_two(const struct bench_case *c, void *state, struct sample *s)
@@ -327,7 +328,13 @@ static void legacy_sync_end(const struct bench_case *c, void *state)
       .threads = 1, .events = 50000, .cpu_time = true, V2(v2_publish) },    \
     { .group = group_, .name = "v2 split 64 KiB", .record = size,           \
       .split = true, .threads = 1, .events = 50000, .cpu_time = true,       \
-      V2(v2_publish) }
+      V2(v2_publish) },                                                     \
+    { .group = group_, .name = "v2 shared, agent may sleep", .record = size,\
+      .sleepy = true, .threads = 1, .events = 50000, .cpu_time = true,      \
+      V2(v2_publish) },                                                     \
+    { .group = group_, .name = "v2 split, agent may sleep", .record = size, \
+      .split = true, .sleepy = true, .threads = 1, .events = 50000,         \
+      .cpu_time = true, V2(v2_publish) }
 
 const struct bench_case bench_cases[] = {
     PUBLISH("publish-64", 64),

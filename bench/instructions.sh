@@ -16,9 +16,10 @@ readonly tolerance=10       # percent, both ways
 
 # name, what to run, its events in one repetition, where counting is on
 readonly cases=(
-    "publish-64-shared|publish-64/v2 shared|50000|vm_event_ring_put"
-    "publish-128-shared|publish-128/v2 shared|50000|vm_event_ring_put"
-    "publish-128-split|publish-128/v2 split|50000|vm_event_ring_put"
+    "publish-64-shared|publish-64/v2 shared 64|50000|vm_event_ring_put"
+    "publish-128-shared|publish-128/v2 shared 64|50000|vm_event_ring_put"
+    "publish-128-split|publish-128/v2 split 64|50000|vm_event_ring_put"
+    "publish-128-sleepy|publish-128/v2 split, agent|50000|vm_event_ring_put"
     "receive-128|receive-128/SDK|20480|agent_batch"
 )
 

@@ -184,24 +184,34 @@ static void make_record(uint8_t *room, unsigned int vcpu, uint32_t size)
     };
 }
 
-/*
- * The agent's position, up to one record behind Xen's.  Several producers do
- * this, and it must not go back: Xen would refuse it.
- */
-static void make_room(const struct vm_event_ring *ring, uint32_t size)
+/* Several producers do this, and none may take back what another said. */
+static void move_up(const uint64_t *word, uint64_t to)
 {
-    uint64_t *cons = (uint64_t *)&ring->user->cons;
-    uint64_t to = __atomic_load_n(&ring->line->prod, __ATOMIC_ACQUIRE) - size;
-    uint64_t old = __atomic_load_n(cons, __ATOMIC_RELAXED);
+    uint64_t *at = (uint64_t *)word;
+    uint64_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
 
     while ( (int64_t)(to - old) > 0 &&
-            !__atomic_compare_exchange_n(cons, &old, to, false,
+            !__atomic_compare_exchange_n(at, &old, to, false,
                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED) )
         ;
 }
 
+/*
+ * What a busy agent does, for who has none: its position, up to one record
+ * behind Xen's, and if awake the promise to look again, as the SDK gives it.
+ */
+static void make_room(const struct vm_event_ring *ring, uint32_t size,
+                      bool awake)
+{
+    uint64_t prod = __atomic_load_n(&ring->line->prod, __ATOMIC_ACQUIRE);
+
+    move_up(&ring->user->cons, prod - size);
+    if ( awake )
+        move_up(&ring->user->awake, prod + ring->size);
+}
+
 void world_publish(struct world *w, unsigned int vcpu, uint32_t size,
-                   uint64_t nr)
+                   uint64_t nr, bool awake)
 {
     struct vm_event_channel *ch = w->d->vm_event;
     struct vcpu *v = w->d->vcpu[vcpu];
@@ -213,10 +223,10 @@ void world_publish(struct world *w, unsigned int vcpu, uint32_t size,
     for ( i = 0; i < nr; i++ )
     {
         if ( i % 64 == 63 )
-            make_room(ring, size);
+            make_room(ring, size, awake);
         vm_event_ring_put(ch, v, (struct vmev2_rec *)rec);
     }
-    make_room(ring, size);
+    make_room(ring, size, awake);
 }
 
 void world_offer(struct world *w, unsigned int vcpu, uint32_t size,

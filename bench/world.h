@@ -25,12 +25,13 @@ void world_channel_end(struct world *w);
 /*
  * vCPU vcpu publishes nr records of size bytes by vm_event_ring_put().
  * publish: nobody reads; room is made by moving the agent's position up to one
- * record behind Xen's, so that no record wakes anybody.
+ * record behind Xen's, so that no record wakes anybody.  awake: the agent says
+ * that it looks by itself (R6), as the SDK does while it has much to do.
  * offer: waits for room, which the agent makes.
  * push: waits for nothing.
  */
 void world_publish(struct world *w, unsigned int vcpu, uint32_t size,
-                   uint64_t nr);
+                   uint64_t nr, bool awake);
 void world_offer(struct world *w, unsigned int vcpu, uint32_t size,
                  uint64_t nr);
 void world_push(struct world *w, unsigned int vcpu, uint32_t size,

@@ -199,6 +199,14 @@ int v2_destroy(struct agent *a)
     return rc;
 }
 
+int v2_resume(struct agent *a)
+{
+    struct vmev2_op op = { .cmd = VMEV2_CMD_RESUME,
+                           .generation = a->created.generation };
+
+    return v2_op(a->d, &op);
+}
+
 void v2_die(struct agent *a)
 {
     sim_evtchn_unbind(a->bell);

@@ -58,6 +58,8 @@ void v2_start(struct agent *a, struct domain *d, bool sync);
 int v2_monitor(struct agent *a, uint32_t reason, bool enable, bool sync,
                uint8_t regs);
 int v2_destroy(struct agent *a);
+/* Also takes back what was promised in user.awake (R6). */
+int v2_resume(struct agent *a);
 /* The agent's process dies: its port is closed, nothing else. */
 void v2_die(struct agent *a);
 void v2_kick(struct agent *a);

@@ -302,15 +302,19 @@ static void test_bad_cons(void)
         uint64_t ahead, back;
     } lies[] = { { 1, 0 }, { 0, 1 }, { 1ULL << 32, 0 }, { 1ULL << 63, 0 },
                  { 0, sizeof(struct vmev2_rec) } };
+    const unsigned int per_ring = 4096 / sizeof(struct vmev2_rec);
     struct domain *d = new_domain(1);
     struct seen seen[1] = { { .next = 1 } };
     struct agent a;
     unsigned int i;
 
+    /* Xen looks when the ring is full as far as it knows. */
     start(&a, d, 4096, 0, VMEV2_REGS_NONE);
     guest_request(d->vcpu[0]);
     take(&a, 0, &a.pos, seen);
-    guest_request(d->vcpu[0]);
+    for ( i = 0; i < per_ring; i++ )
+        guest_request(d->vcpu[0]);
+    CHECK_EQ(v2_vcpu(d, 0).lost, 0);
 
     for ( i = 0; i < ARRAY_SIZE(lies); i++ )
     {
@@ -321,15 +325,17 @@ static void test_bad_cons(void)
                                          : ring->cons - lies[i].back);
         guest_request(d->vcpu[0]);
         CHECK_EQ(v2_ring_line(&a, 0)->bad_cons, i + 1);
+        CHECK_EQ(v2_vcpu(d, 0).lost, i + 1);
         CHECK_EQ(d->vm_event->ring.cons, sizeof(struct vmev2_rec));
         v2_consumed(&a, 0, a.pos);
     }
 
     test_case("back to the truth");
     take(&a, 0, &a.pos, seen);
-    CHECK_EQ(seen[0].records, 2 + ARRAY_SIZE(lies));
+    CHECK_EQ(seen[0].records, 1 + per_ring);
     guest_request(d->vcpu[0]);
     CHECK_EQ(v2_ring_line(&a, 0)->bad_cons, ARRAY_SIZE(lies));
+    CHECK_EQ(v2_vcpu(d, 0).lost, ARRAY_SIZE(lies));
 
     test_case("a position that stays away fills the ring, and no more");
     v2_consumed(&a, 0, UINT64_MAX);
@@ -385,6 +391,60 @@ static void test_wake(void)
     take(&a, 0, &a.pos, seen);
     guest_request(d->vcpu[0]);
     CHECK_EQ(sim_evtchn_pending(a.bell), 1);
+
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
+/* R6: no wake-up up to awake; behind it, and once it was taken back, R5. */
+static void test_awake(uint32_t flags)
+{
+    const uint32_t rec = sizeof(struct vmev2_rec);
+    struct domain *d = new_domain(2);
+    struct vmev2_user_line *user;
+    unsigned int i, ring = flags ? 1 : 0;
+    struct agent a;
+
+    test_case("awake, flags %u", flags);
+    start(&a, d, 4096, flags, VMEV2_REGS_NONE);
+    user = v2_user(&a, ring);
+
+    /* Xen takes note when it looks for other reasons: with this one. */
+    user->awake = 4 * rec;
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), 1);
+    for ( i = 1; i < 4; i++ )
+    {
+        v2_consumed(&a, ring, i * rec);
+        guest_request(d->vcpu[1]);
+        CHECK_EQ(sim_evtchn_pending(a.bell), 0);
+    }
+    test_case("behind awake");
+    v2_consumed(&a, ring, 4 * rec);
+    user->awake = 10 * rec;
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), 1);
+    v2_consumed(&a, ring, 5 * rec);
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), 0);
+
+    test_case("taken back");
+    v2_consumed(&a, ring, 6 * rec);
+    user->awake = 0;
+    CHECK_EQ(v2_resume(&a), 0);
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), 1);
+    CHECK_EQ(resume_all(d), 2);
+
+    test_case("a lie about awake");
+    for ( i = 0; i < 300; i++ )
+    {
+        user->awake = i % 3 ? i * 0x123456789abcdefULL : UINT64_MAX;
+        guest_request(d->vcpu[1]);
+    }
+    CHECK_EQ(v2_vcpu(d, 1).produced, 7 + 300);
+    CHECK_EQ(v2_vcpu(d, 1).lost, 7 + 300 - 6 - 4096 / rec);
+    CHECK_EQ(v2_vcpu(d, 1).pauses, 0);
 
     CHECK_EQ(v2_destroy(&a), 0);
     sim_domain_kill(d, 0);
@@ -458,6 +518,8 @@ int main(void)
     test_bad_cons();
     test_scribble();
     test_wake();
+    test_awake(0);
+    test_awake(VMEV2_CREATE_SPLIT_RINGS);
     test_sequence();
     test_many();
 

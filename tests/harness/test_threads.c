@@ -290,6 +290,17 @@ static void scenario_async(uint32_t flags)
     free(seen);
 }
 
+static uint64_t records(const struct seen *seen)
+{
+    uint64_t sum = 0;
+    unsigned int i;
+
+    for ( i = 0; i < w.nr; i++ )
+        sum += seen[i].records + seen[i].gaps;
+
+    return sum;
+}
+
 /* R5: an agent that sleeps whenever it has caught up is woken each time. */
 static void scenario_wakeups(void)
 {
@@ -309,14 +320,68 @@ static void scenario_wakeups(void)
         uint64_t before = got;
 
         consume(&a, 1, pos, seen);
-        for ( got = i = 0; i < w.nr; i++ )
-            got += seen[i].records + seen[i].gaps;
+        got = records(seen);
         if ( got == before && !wait_bell(a.bell, LOST_MS) )
         {
             CHECK(!"the bell rang");
             break;
         }
     }
+    CHECK_EQ(v2_destroy(&a), 0);
+    end_world();
+    free(pos);
+    free(seen);
+}
+
+static void promise(struct agent *a, unsigned int rings, bool awake)
+{
+    unsigned int i;
+
+    for ( i = 0; i < rings; i++ )
+        __atomic_store_n(&v2_user(a, i)->awake,
+                         awake ? v2_ring_line(a, i)->prod +
+                                 a->created.ring_bytes : 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * R6: an agent that says that it is awake whenever it found something, and
+ * takes that back before it sleeps, is woken each time.
+ */
+static void scenario_awake(uint32_t flags)
+{
+    uint64_t *pos = calloc(w.nr, sizeof(*pos));
+    struct seen *seen = calloc(w.nr, sizeof(*seen));
+    unsigned int i, rings, sleeps = 0;
+    struct agent a;
+    uint64_t got = 0;
+
+    for ( i = 0; i < w.nr; i++ )
+        seen[i].next = 1;
+    start_v2(&a, false, flags, 1U << 20, VMEV2_DEATH_DETACH);
+    rings = a.created.nr_rings;
+    start_vcpus();
+
+    while ( got < (uint64_t)w.nr * w.events )
+    {
+        uint64_t before = got;
+
+        consume(&a, rings, pos, seen);
+        got = records(seen);
+        promise(&a, rings, got != before);
+        if ( got != before )
+            continue;
+
+        CHECK_EQ(v2_resume(&a), 0);
+        consume(&a, rings, pos, seen);
+        got = records(seen);
+        sleeps++;
+        if ( got == before && !wait_bell(a.bell, LOST_MS) )
+        {
+            CHECK(!"the bell rang");
+            break;
+        }
+    }
+    CHECK(sleeps > 0);
     CHECK_EQ(v2_destroy(&a), 0);
     end_world();
     free(pos);
@@ -677,6 +742,8 @@ static const struct {
     { "async", NULL, scenario_async, 0, 100000 },
     { "split", NULL, scenario_async, VMEV2_CREATE_SPLIT_RINGS, 100000 },
     { "wakeups", scenario_wakeups, NULL, 0, 20000 },
+    { "awake", NULL, scenario_awake, 0, 20000 },
+    { "awake-split", NULL, scenario_awake, VMEV2_CREATE_SPLIT_RINGS, 20000 },
     { "legacy-sync", NULL, run_legacy, true, 20000 },
     { "legacy-async", NULL, run_legacy, false, 20000 },
     { "killed-detach", NULL, run_killed, VMEV2_DEATH_DETACH, 10000 },

@@ -328,6 +328,7 @@ static int do_channel_op(struct domain *d, struct vmev2_op *op)
         if ( !room_zero(op, 0) )
             return -EINVAL;
         vm_event_slots_visit(d);
+        vm_event_rings_recall(d, ch);
         return 0;
 
     case VMEV2_CMD_DESTROY:

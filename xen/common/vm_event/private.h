@@ -50,6 +50,7 @@ struct vm_event_ring {
     spinlock_t lock;        /* shared rings only: reserve, copy, publish */
     uint64_t prod;          /* bytes produced */
     uint64_t cons;          /* last good consumer position */
+    uint64_t awake;         /* the agent's promise as last seen, 0: none (R6) */
     uint64_t lost;          /* records */
     uint64_t bad_cons;
     uint8_t *data;
@@ -253,6 +254,7 @@ void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size
                         const struct vmev2_user_line *user, bool shared);
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
                        struct vmev2_rec *rec);
+void vm_event_rings_recall(struct domain *d, struct vm_event_channel *ch);
 
 /* validate.c */
 struct vm_event_rules {

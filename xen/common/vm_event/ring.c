@@ -3,9 +3,10 @@
  * Producer of the lossy rings.
  *
  * Xen owns the producer position, and nothing in the ring is read back.  The
- * one word that the agent writes, cons, is loaded, compared with what is known
- * to be true, and used only if it can be: a liar gets its own records
- * overwritten, or dropped and counted.  Nothing here waits.
+ * agent writes two words.  cons is loaded, compared with what is known to be
+ * true, and used only if it can be: a liar gets its own records overwritten, or
+ * dropped and counted.  awake decides about wake-ups alone: a liar sleeps on.
+ * Nothing here waits.
  */
 #include "private.h"
 
@@ -14,7 +15,7 @@ void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size
                         const struct vmev2_user_line *user, bool shared)
 {
     spin_lock_init(&ring->lock);
-    ring->prod = ring->cons = 0;
+    ring->prod = ring->cons = ring->awake = 0;
     ring->lost = ring->bad_cons = 0;
     ring->data = data;
     ring->size = size;
@@ -37,25 +38,72 @@ static void sync_cons(struct vm_event_ring *ring)
         vm_event_store(&ring->line->bad_cons, ++ring->bad_cons);
 }
 
+/*
+ * Whole words: sizes and positions are multiples of 8.  Not memcpy(), which in
+ * Xen is two string instructions for a size that it does not know; for what a
+ * record has, either of them alone costs more than this.
+ */
+static always_inline void copy_words(uint64_t *to, const uint64_t *from,
+                                     uint32_t size)
+{
+    for ( ; size >= 64; size -= 64, to += 8, from += 8 )
+    {
+        uint64_t a = from[0], b = from[1], c = from[2], d = from[3];
+        uint64_t e = from[4], f = from[5], g = from[6], h = from[7];
+
+        to[0] = a;
+        to[1] = b;
+        to[2] = c;
+        to[3] = d;
+        to[4] = e;
+        to[5] = f;
+        to[6] = g;
+        to[7] = h;
+    }
+
+    for ( ; size; size -= 8 )
+        *to++ = *from++;
+}
+
+static noinline void copy_wrapped(struct vm_event_ring *ring, uint32_t off,
+                                  const struct vmev2_rec *rec)
+{
+    uint32_t first = ring->size - off;
+
+    copy_words((void *)(ring->data + off), (const void *)rec, first);
+    copy_words((void *)ring->data, (const void *)rec + first,
+               rec->size - first);
+}
+
 /* size <= ring->size - (prod - cons), so neither part leaves the ring. */
-static void copy_in(struct vm_event_ring *ring, const void *rec, uint32_t size)
+static always_inline void copy_in(struct vm_event_ring *ring,
+                                  const struct vmev2_rec *rec)
 {
     uint32_t off = ring->prod & (ring->size - 1);
-    uint32_t first = min(size, ring->size - off);
 
-    memcpy(ring->data + off, rec, first);
-    if ( first < size )
-        memcpy(ring->data, (const uint8_t *)rec + first, size - first);
+    if ( likely(rec->size <= ring->size - off) )
+        copy_words((void *)(ring->data + off), (const void *)rec, rec->size);
+    else
+        copy_wrapped(ring, off, rec);
 }
 
 /* Returns whether the agent has to be woken. */
 static bool publish(struct vm_event_ring *ring, const struct vmev2_rec *rec)
 {
-    uint64_t start = ring->prod;
+    uint64_t start = ring->prod, end = start + rec->size;
 
-    copy_in(ring, rec, rec->size);                       /* R0 */
-    ring->prod += rec->size;
-    vm_event_store_release(&ring->line->prod, ring->prod);  /* R1 */
+    copy_in(ring, rec);                                  /* R0 */
+    ring->prod = end;
+    vm_event_store_release(&ring->line->prod, end);      /* R1 */
+
+    /*
+     * R6: the agent promised to look again, unasked, at whatever ends no
+     * further than awake; and takes that back by a command, whose half in Xen
+     * (vm_event_rings_recall()) excludes this function.  So there is no order
+     * between the store above and a load to care for.
+     */
+    if ( ring->awake && ring->awake - end < ring->size )
+        return false;
 
     /*
      * R5: the agent stores cons, fences and loads prod; we stored prod, fence
@@ -63,8 +111,20 @@ static bool publish(struct vm_event_ring *ring, const struct vmev2_rec *rec)
      * caught up with the record's start, and may be going to sleep.
      */
     smp_mb();
+    ring->awake = vm_event_load(&ring->user->awake);
 
     return vm_event_load(&ring->user->cons) == start;
+}
+
+/* cons is looked at when it matters: its line is the agent's to write. */
+static bool has_room(struct vm_event_ring *ring, uint32_t size)
+{
+    if ( size <= ring->size - (ring->prod - ring->cons) )
+        return true;
+
+    sync_cons(ring);
+
+    return size <= ring->size - (ring->prod - ring->cons);
 }
 
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
@@ -77,11 +137,10 @@ void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
     if ( ring->shared )
         spin_lock(&ring->lock);
 
-    sync_cons(ring);
     rec->seq = ++vv->seq;
     vv->produced++;
 
-    if ( rec->size <= ring->size - (ring->prod - ring->cons) )
+    if ( likely(has_room(ring, rec->size)) )
         wake = publish(ring, rec);
     else
     {
@@ -97,4 +156,30 @@ void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
 
     if ( wake )
         vm_event_notify(ch);
+}
+
+/*
+ * The agent is about to sleep, or is another one than before: what Xen knows
+ * of awake is forgotten, and every record that was published without a look at
+ * cons can be seen by the agent when this returns.  A shared ring's producers
+ * are excluded by its lock; the others, which have none, by pausing them, so
+ * that each has passed the barriers of a context switch.  Under
+ * d->vm_event_lock.
+ */
+void vm_event_rings_recall(struct domain *d, struct vm_event_channel *ch)
+{
+    struct vcpu *v;
+
+    if ( ch->nr_rings == 1 )
+    {
+        spin_lock(&ch->ring.lock);
+        ch->ring.awake = 0;
+        spin_unlock(&ch->ring.lock);
+        return;
+    }
+
+    domain_pause(d);
+    for_each_vcpu ( d, v )
+        vm_event_of(v)->own.awake = 0;
+    domain_unpause(d);
 }

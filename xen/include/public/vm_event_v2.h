@@ -32,6 +32,20 @@
  *                            the other's index: Xen after R1, the
  *                            agent after R3.  Without either side's
  *                            full barrier a wake-up is lost.       (R5)
+ *   user.awake       agent   none: raised at any time, lowered only
+ *                            before RESUME and a look at prod.  Xen
+ *                            may leave out R5, barrier and all, for
+ *                            a record that ends at or before it    (R6)
+ *
+ * Why R6 loses no wake-up.  Say the agent sleeps, having consumed up to X.  It
+ * then has awake <= X: either it never said more, or it lowered the word and
+ * had RESUME done, and found prod == X after that.  A record that starts at X
+ * or later ends behind awake, so that Xen leaves out nothing for it, unless it
+ * still goes by a higher value that it loaded earlier.  RESUME makes Xen forget
+ * that value, in mutual exclusion with every producer of the ring.  Producers
+ * that came before it have published, and the agent's look at prod, which comes
+ * after it, would have found their records; those that come after it load the
+ * word anew, behind R5's barrier.
  *
  * Rules for every field: fixed-width integers, 8-byte members on 8-byte
  * offsets, every gap is a named pad that is written as zero, and refused with
@@ -379,7 +393,10 @@ struct vmev2_ring_line {
 /* VMEV2_RES_USER: struct vmev2_user_line[nr_rings]. */
 struct vmev2_user_line {
     uint64_t cons;          /* bytes consumed, free running (R3) */
-    uint64_t pad[7];
+    uint64_t awake;         /* no wake-up is needed for what ends at or before
+                             * this position: the agent looks by itself.  At
+                             * most ring_bytes ahead of prod; 0 = none (R6) */
+    uint64_t pad[6];
 };
 
 /* ------------------------------------------------------------------ */
@@ -537,7 +554,10 @@ struct vmev2_op_access {
     uint8_t pad;
 };
 
-/* DESTROY and RESUME take the generation only. */
+/*
+ * DESTROY and RESUME take the generation only.  RESUME looks for answers, as a
+ * ring of the doorbell does, and takes note that user.awake was lowered (R6).
+ */
 
 struct vmev2_op {
     uint32_t dmop;          /* IN: XEN_DMOP_vm_event */
@@ -646,6 +666,7 @@ VMEV2_SIZE(vmev2_vcpu_line, 64);
 VMEV2_AT(vmev2_vcpu_line, released, 16);
 VMEV2_SIZE(vmev2_ring_line, 64);
 VMEV2_SIZE(vmev2_user_line, 64);
+VMEV2_AT(vmev2_user_line, awake, 8);
 VMEV2_SIZE(vmev2_op_query, 40);
 VMEV2_SIZE(vmev2_op_create, 64);
 VMEV2_AT(vmev2_op_create, on_death, 8);

@@ -5,6 +5,9 @@
 #define likely(x)           __builtin_expect(!!(x), 1)
 #define unlikely(x)         __builtin_expect(!!(x), 0)
 
+#define always_inline       __inline__ __attribute__((__always_inline__))
+#define noinline            __attribute__((__noinline__))
+
 #define __aligned(n)        __attribute__((__aligned__(n)))
 #define __init
 /* Runs before main(), as Xen's run before its guests. */
