@@ -13,7 +13,7 @@
 #include "agent.h"
 #include "hyper.h"
 
-#define BATCH 256
+#define BATCH 64
 
 struct agent {
     struct host host;

@@ -27,7 +27,8 @@
  * because the mappings are not inherited.  Every fd is O_CLOEXEC.
  * Blocking: nothing blocks but vmiring_open(), vmiring_close(),
  * vmiring_subscribe() and vmiring_unsubscribe(), which make hypercalls that
- * may pause the domain for a moment, and vmiring_wait().
+ * may pause the domain for a moment, vmiring_wait() and
+ * vmiring_receive_wait().
  * Errors: -1 or NULL with errno; vmiring_error() then says in words what was
  * expected and what to do.  errno values are given at each function; on every
  * function EPERM after fork (and only then), and on all that use the channel:
@@ -87,6 +88,9 @@ typedef struct vmiring_options {
     uint32_t deadline_ms;    /* 0 = none; v2 only */
     uint32_t deadline_deny;  /* 1: an expired request is denied */
     uint32_t pad;
+    uint32_t spin_us;        /* vmiring_receive_wait(): 0 = sleep at once; how
+                              * long to look again before, at most a second */
+    uint32_t pad2;
 } vmiring_options;
 #define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)  /* one ring per vCPU */
 #define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel that is held for
@@ -297,6 +301,19 @@ void vmiring_release(vmiring *h);
 
 /* poll() on the fd.  0 ready, -1: EAGAIN timed out, EINTR.  -1 ms: for ever. */
 int vmiring_wait(vmiring *h, int timeout_ms);
+
+/*
+ * vmiring_receive(), and if there is nothing, waits as vmiring_wait() does and
+ * receives what came.  Errors of both.  The fast way for an agent that has one
+ * handle and nothing else to wait for.
+ * With options.spin_us it first looks again for that long, while Xen need not
+ * notify: an answer or a record is then taken in well under a microsecond, where
+ * a sleep costs several.  It gives up sooner each time that this did not pay
+ * off, and begins again once a sleep was no longer than a spin.  A process that
+ * may use one CPU only never spins: it would keep away whom it waits for.
+ */
+int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
+                         int timeout_ms);
 
 /* ---- what is in an event ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening and closing a handle, and what it says about itself. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,15 +220,25 @@ static int make_batch(vmiring *h)
     size_t size = (h->body_size + 7) & ~(size_t)7;
     uint32_t i;
 
-    h->batch = calloc(BATCH_MAX, sizeof(*h->batch));
+    h->batch = aligned_alloc(_Alignof(struct event),
+                             BATCH_MAX * sizeof(*h->batch));
     h->bodies = calloc(BATCH_MAX, size);
     if ( !h->batch || !h->bodies )
         return fail(&h->msg, ENOMEM, "no memory");
 
+    memset(h->batch, 0, BATCH_MAX * sizeof(*h->batch));
     for ( i = 0; i < BATCH_MAX; i++ )
         h->batch[i].body = h->bodies + i * size;
 
     return 0;
+}
+
+/* Who may use one CPU only would spin in the way of what it waits for. */
+static bool one_cpu(void)
+{
+    cpu_set_t set;
+
+    return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) == 1;
 }
 
 vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
@@ -254,6 +265,8 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
     }
 
     holder_write(h, o);
+    h->spin_us = one_cpu() ? 0 : o->spin_us;
+    h->spin_now = h->spin_us;
 
     return h;
 }

@@ -89,8 +89,11 @@ int options_check(struct msg *msg, vmiring_options *out,
     if ( out->flags & ~known )
         return fail(msg, EINVAL, "options.flags: unknown bits 0x%x",
                     out->flags & ~known);
-    if ( out->pad )
+    if ( out->pad || out->pad2 )
         return fail(msg, EINVAL, "options.pad: is not 0");
+    if ( out->spin_us > 1000000 )
+        return fail(msg, EINVAL, "options.spin_us: is %u, at most 1000000",
+                    out->spin_us);
     if ( out->legacy_plugin && out->legacy_plugin[0] != '/' )
         return fail(msg, EINVAL, "options.legacy_plugin: '%s' is not an "
                     "absolute path", out->legacy_plugin);

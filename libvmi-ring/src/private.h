@@ -63,10 +63,11 @@ struct event {
     enum reg_layout layout;
     uint32_t error;         /* VMEV2_ERR_* of the answer that was refused */
     uint64_t handle;        /* sync: nonzero */
+    /* An event of a ring has all it needs above, in one cache line. */
     struct vmiring_lost lost;       /* reason VMIRING_LOST */
     struct vmiring_domain domain;   /* reason VMIRING_DOMAIN */
     uint8_t *body;          /* event_body_size bytes of this event's own */
-};
+} __attribute__((aligned(64)));
 
 /*
  * Checks a record header against the bytes that are there, and sets payload
@@ -146,6 +147,9 @@ struct vmiring {
     struct event *batch;    /* BATCH_MAX */
     uint8_t *bodies;
     size_t body_size;
+    uint32_t spin_us;       /* the longest spin; 0: none */
+    uint64_t spin_now;      /* how long to spin next, in us */
+    bool spinning;          /* looks again by itself, without being woken */
     bool batch_held;
     bool kick_due;
     int broken;             /* errno that every call gives from now on */

@@ -7,10 +7,13 @@
  * place only, when a first look found nothing; a second look follows, and what
  * that finds arms the eventfd.  Records that Xen did not notify, because it
  * saw that we had not caught up, are found when a batch is released: the
- * position is published, fenced, and compared with Xen's (R5).
+ * position is published, fenced, and compared with Xen's (R5).  While the
+ * engine has told Xen that it looks unasked (R6), a release leaves the fd armed,
+ * and the look before a sleep takes that back.
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "private.h"
 
@@ -126,7 +129,8 @@ static int fill_or_sleep(vmiring *h, struct vmiring_event *ev, uint32_t max)
     return n;
 }
 
-int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max)
+/* last: nothing found means EAGAIN, after the look before a sleep; else 0. */
+static int receive(vmiring *h, struct vmiring_event *ev, int max, bool last)
 {
     int n;
 
@@ -146,7 +150,7 @@ int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max)
 
     h->host->ops->forget(h->host);
     n = fill(h, ev, max);
-    if ( n == 0 )
+    if ( n == 0 && last )
         n = fill_or_sleep(h, ev, max);
     if ( n < 0 )
         return broke(h);
@@ -157,12 +161,95 @@ int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max)
      */
     if ( flush_kicks(h) && n == 0 )
         return broke(h);
-    if ( n == 0 )
+    if ( n == 0 && last )
         return fail(&h->msg, EAGAIN, "nothing to receive");
 
-    h->batch_held = true;
+    h->batch_held = n > 0;
 
     return n;
+}
+
+int vmiring_receive(vmiring *h, struct vmiring_event *ev, int max)
+{
+    return receive(h, ev, max, true);
+}
+
+/* ---- spin, then sleep ---- */
+
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+/* Looks between two looks at the clock, which cost about as much as one. */
+#define SPIN_LOOKS 8
+
+/* Looks again and again, for as long as it has paid off lately. */
+static int spin(vmiring *h, struct vmiring_event *ev, int max)
+{
+    uint64_t end = 0;
+    unsigned int i;
+    int n = 0;
+
+    h->spinning = h->spin_now != 0;
+    for ( i = 0; !n; i++ )
+    {
+        if ( i % SPIN_LOOKS == 0 )
+        {
+            uint64_t now = now_us();
+
+            end = end ? end : now + h->spin_now;
+            if ( i && now >= end )
+                break;
+        }
+        n = receive(h, ev, max, false);
+        if ( !h->spinning )
+            break;
+        spin_relax();
+    }
+    h->spinning = false;
+
+    return n;
+}
+
+/*
+ * A spin that would have ended in time is worth trying for its whole length; a
+ * sleep that was longer makes the next spin half as long, down to none.  One
+ * short sleep brings it back.
+ */
+static void learn(vmiring *h, uint64_t slept)
+{
+    h->spin_now = slept <= h->spin_us ? h->spin_us : h->spin_now / 2;
+}
+
+int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
+                         int timeout_ms)
+{
+    uint64_t begin = now_us(), end = begin + timeout_ms * 1000ULL;
+
+    for ( ; ; )
+    {
+        uint64_t asleep, now;
+        int n = spin(h, ev, max);
+
+        if ( n == 0 )
+            n = receive(h, ev, max, true);
+        if ( n > 0 || errno != EAGAIN )
+            return n;
+
+        asleep = now_us();
+        if ( timeout_ms >= 0 && asleep >= end )
+            return n;
+        if ( vmiring_wait(h, timeout_ms < 0
+                             ? -1 : (int)((end - asleep + 999) / 1000)) )
+            return -1;
+        now = now_us();
+        learn(h, now - asleep);
+    }
 }
 
 void vmiring_release(vmiring *h)

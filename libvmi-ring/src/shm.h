@@ -37,6 +37,12 @@ static inline uint8_t shm_read8(const uint8_t *p)
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
+/* R6 needs no order of its own: the command that takes the word back has it. */
+static inline void shm_write64(uint64_t *p, uint64_t value)
+{
+    __atomic_store_n(p, value, __ATOMIC_RELAXED);
+}
+
 static inline void shm_write32(uint32_t *p, uint32_t value)
 {
     __atomic_store_n(p, value, __ATOMIC_RELAXED);
@@ -88,6 +94,16 @@ static inline void shm_wakeup_fence(void)
 static inline void shm_copy_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+/* Between two looks at a word that another CPU is about to write. */
+static inline void spin_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile ( "yield" );
+#endif
 }
 
 #endif /* VMIRING_SHM_H */

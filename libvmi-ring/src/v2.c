@@ -75,6 +75,67 @@ static void collect_slots(vmiring *h, uint32_t first)
     }
 }
 
+/*
+ * R6: while records keep coming we look again anyway, and Xen need neither ring
+ * nor order its stores for us.  Raising the word costs nothing; taking it back
+ * costs a hypercall (v2_recall()), so that it has to pay off.
+ */
+#define BUSY_LOOKS 8U
+
+static void stay_awake(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+
+    if ( v2->stable )
+        v2->busy = 0;
+    else
+        v2->busy++;
+    if ( v2->busy < BUSY_LOOKS && !h->spinning )
+        return;
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        struct v2_ring *ring = &v2->rings[i];
+        uint64_t ahead = ring->awake ? ring->awake - ring->limit : 0;
+
+        if ( (int64_t)ahead > v2->ring_bytes / 2 )
+            continue;
+
+        ring->awake = ring->limit + v2->ring_bytes;
+        shm_write64(&ring->user->awake, ring->awake);
+        v2->promised = true;
+    }
+}
+
+/*
+ * Before an application may sleep.  What Xen published without a look at cons
+ * is there for the look that follows.  On failure the channel is at its end,
+ * which check() tells, or the fd stays readable until this succeeds.
+ */
+void v2_recall(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    struct vmev2_op op;
+    uint32_t i;
+
+    if ( !v2->promised )
+        return;
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        v2->rings[i].awake = 0;
+        shm_write64(&v2->rings[i].user->awake, 0);
+    }
+    v2_op_init(&op, VMEV2_CMD_RESUME, v2->generation);
+    if ( v2_op(h->host, h->domid, &op, NULL, 0) && errno != ENODEV &&
+         errno != ESRCH )
+        fds_arm(h);
+    else
+        v2->promised = false;
+    v2->busy = 0;
+}
+
 int v2_collect(vmiring *h)
 {
     struct v2 *v2 = h->v2;
@@ -97,6 +158,7 @@ int v2_collect(vmiring *h)
         if ( ring->limit != ring->cons )
             v2->stable = false;
     }
+    stay_awake(h);
 
     for ( i = 0; i < v2->queue_len; i++ )
     {
@@ -230,10 +292,15 @@ static int take_record(vmiring *h, struct event *e, struct v2_ring *ring)
                     "bad %s", ring - v2->rings,
                     (unsigned long long)ring->cons, bad);
 
-    if ( gap_before(h, e, e->rec.vcpu, e->rec.seq) )
-        return 1;
-
-    seq_seen(v2, e->rec.vcpu, e->rec.seq);
+    /* The usual record follows its vCPU's last one. */
+    if ( e->rec.seq == v2->vcpus[e->rec.vcpu].next_seq )
+        v2->vcpus[e->rec.vcpu].next_seq++;
+    else
+    {
+        if ( gap_before(h, e, e->rec.vcpu, e->rec.seq) )
+            return 1;
+        seq_seen(v2, e->rec.vcpu, e->rec.seq);
+    }
     ring->cons += e->rec.size;
 
     return 1;
@@ -249,14 +316,12 @@ static struct v2_ring *pick_ring(struct v2 *v2)
 
     for ( i = 0; i < v2->nr_rings; i++ )
     {
-        struct v2_ring *ring =
-            &v2->rings[(v2->ring_turn + i) % v2->nr_rings];
+        struct v2_ring *ring = &v2->rings[v2->ring_turn];
 
+        if ( ++v2->ring_turn == v2->nr_rings )
+            v2->ring_turn = 0;
         if ( ring->cons != ring->limit )
-        {
-            v2->ring_turn = (v2->ring_turn + i + 1) % v2->nr_rings;
             return ring;
-        }
     }
 
     return NULL;
@@ -277,19 +342,23 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
 {
     struct v2 *v2 = h->v2;
     const struct vmev2_slot *slot = v2_slot(v2, vcpu);
-    uint32_t error;
+    uint32_t error, size;
     const char *bad;
 
+    /* No more than the record has: a small one is in the slot's first line. */
     *req = shm_acquire64(&slot->req_seq);  /* S2 */
     error = shm_read32(&slot->error);
-    memcpy(e->body, &slot->rec, h->body_size);
+    size = shm_read32(&slot->rec.size);
+    if ( size < sizeof(slot->rec) || size > h->body_size )
+        size = sizeof(slot->rec);
+    memcpy(e->body, &slot->rec, size);
     shm_copy_fence();
     if ( !shm_read8(&v2->pending[vcpu]) ||
          shm_acquire64(&slot->req_seq) != *req ||
          *req != v2->vcpus[vcpu].seen )
         return withdrawn;
 
-    bad = event_from_rec(e, e->body, h->body_size, v2->nr_vcpus, h->arm64);
+    bad = event_from_rec(e, e->body, size, v2->nr_vcpus, h->arm64);
     if ( !bad && e->rec.vcpu != vcpu )
         bad = "vcpu";
     if ( !bad && !(e->rec.flags & VMEV2_REC_SYNC) )
@@ -386,7 +455,7 @@ static int v2_next(vmiring *h, struct event *e)
 static bool v2_settle(vmiring *h)
 {
     struct v2 *v2 = h->v2;
-    bool more = false;
+    bool more = v2->promised;
     uint32_t i;
 
     for ( i = 0; i < v2->nr_rings; i++ )
@@ -478,6 +547,7 @@ const struct engine_ops v2_engine = {
     .abi = VMIRING_ABI_V2,
     .check = v2_check,
     .collect = v2_collect,
+    .idle = v2_recall,
     .next = v2_next,
     .settle = v2_settle,
     .untold = v2_untold,

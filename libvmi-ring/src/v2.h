@@ -12,6 +12,7 @@ struct v2_ring {
     uint64_t cons;          /* the next record to hand out */
     uint64_t limit;         /* prod when we last looked */
     uint64_t published;     /* what user->cons says */
+    uint64_t awake;         /* what user->awake says */
     uint64_t lost_told;     /* sum of its vCPUs' lost_told */
 };
 
@@ -56,6 +57,8 @@ struct v2 {
     uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
     bool inherited;         /* the slots may hold a predecessor's answers */
     bool stable;            /* rings were seen empty after the last look */
+    bool promised;          /* user->awake may be ahead of what Xen produced */
+    uint32_t busy;          /* looks in a row that found records in a ring */
 };
 
 static inline uint32_t v2_ring_of(const struct v2 *v2, uint32_t vcpu)
@@ -76,6 +79,7 @@ static inline struct vmev2_rsp *v2_rsp(const struct v2 *v2, uint32_t vcpu)
 /* v2.c */
 extern const struct engine_ops v2_engine;
 int v2_collect(vmiring *h);
+void v2_recall(vmiring *h);
 void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp);
 int v2_kick(vmiring *h);
 

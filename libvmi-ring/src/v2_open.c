@@ -414,6 +414,7 @@ static void begin_inherited(vmiring *h)
         struct v2_ring *ring = &v2->rings[i];
 
         ring->cons = shm_read64(&ring->user->cons);
+        v2->promised |= shm_read64(&ring->user->awake) != 0;
         if ( ring->limit - ring->cons > v2->ring_bytes ||
              walk(h, ring, NULL) )
             ring->cons = ring->limit;
@@ -432,6 +433,8 @@ static void begin_inherited(vmiring *h)
 
     for ( i = 0; i < v2->nr_rings; i++ )
         walk(h, &v2->rings[i], note_first);
+
+    v2_recall(h);  /* what the predecessor promised */
 }
 
 /* ---- open, free ---- */

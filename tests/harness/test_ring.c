@@ -137,6 +137,31 @@ static void test_payload(void)
     sim_domain_kill(d, 0);
 }
 
+/* On the wire a CR3 write without registers is one cache line; legacy: 400. */
+static void test_cr3_size(void)
+{
+    struct domain *d = new_domain(1);
+    struct vcpu *v = d->vcpu[0];
+    const struct vmev2_rec *rec;
+    struct agent a;
+
+    test_case("bytes of a CR3 write");
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_WRITE_CTRLREG, true, false,
+                        VMEV2_REGS_NONE), 0);
+    sim_vcpu_on(v);
+    sim_write_cr(v, 3, 0xabc000, true);
+    sim_vcpu_off(v);
+    rec = v2_next(&a, 0, &a.pos, room);
+    CHECK(rec && rec->size == 56);
+    CHECK_EQ(a.pos, 56);
+    CHECK_EQ(v2_ring_line(&a, 0)->prod, 56);
+    CHECK(a.pos <= 64);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 /* Nothing of an earlier event shows through in the gaps of a later one. */
 static void test_payload_pads(void)
 {
@@ -508,6 +533,7 @@ int main(void)
     sim_init();
     test_record();
     test_payload();
+    test_cr3_size();
     test_payload_pads();
     test_exact_fit();
     test_wrap();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <pthread.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,14 @@ static uint64_t *user_cons(struct fake *f, uint32_t ring)
 {
     return &((struct vmev2_user_line *)(void *)
              f->mem[VMEV2_RES_USER])[ring].cons;
+}
+
+uint64_t fake_awake(struct fake *f, uint32_t ring)
+{
+    const struct vmev2_user_line *user =
+        (const void *)f->mem[VMEV2_RES_USER];
+
+    return __atomic_load_n(&user[ring].awake, __ATOMIC_RELAXED);
 }
 
 uint64_t fake_cons(struct fake *f, uint32_t ring)
@@ -161,6 +170,9 @@ static int fake_drain(struct host *host)
 
 /* ---- what guests do ---- */
 
+/* Held while a record is published, as the lock of a shared ring. */
+static pthread_mutex_t producers = PTHREAD_MUTEX_INITIALIZER;
+
 static uint32_t ring_of(const struct fake *f, uint32_t vcpu)
 {
     return f->nr_rings == 1 ? 0 : vcpu;
@@ -211,12 +223,18 @@ bool fake_async(struct fake *f, uint32_t vcpu, uint32_t reason, uint32_t size)
         return false;
     }
 
+    pthread_mutex_lock(&producers);
     put_bytes(f, ring_of(f, vcpu), start, bytes, size);
     ring->prod += size;
     __atomic_store_n(&line->prod, ring->prod, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if ( fake_cons(f, ring_of(f, vcpu)) == start )
-        fake_ring_bell(f);
+    if ( !ring->awake || ring->awake - ring->prod >= f->ring_bytes )
+    {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        ring->awake = fake_awake(f, ring_of(f, vcpu));
+        if ( fake_cons(f, ring_of(f, vcpu)) == start )
+            fake_ring_bell(f);
+    }
+    pthread_mutex_unlock(&producers);
 
     return true;
 }
@@ -321,7 +339,7 @@ static void fill_ctrl(struct fake *f)
 
     for ( i = 0; i < f->nr_rings; i++ )
     {
-        f->ring[i] = (struct fake_ring){ f->first_pos, f->first_pos, 0 };
+        f->ring[i] = (struct fake_ring){ f->first_pos, f->first_pos, 0, 0 };
         fake_ring_line(f, i)->prod = f->first_pos;
         *user_cons(f, i) = f->first_pos;
     }
@@ -442,6 +460,17 @@ static int do_destroy(struct fake *f)
     return 0;
 }
 
+static void do_resume(struct fake *f)
+{
+    uint32_t i;
+
+    f->resumes++;
+    pthread_mutex_lock(&producers);
+    for ( i = 0; i < f->nr_rings; i++ )
+        f->ring[i].awake = 0;
+    pthread_mutex_unlock(&producers);
+}
+
 static int command(struct fake *f, struct vmev2_op *op, void *buf, size_t size)
 {
     switch ( op->cmd )
@@ -481,6 +510,10 @@ static int command(struct fake *f, struct vmev2_op *op, void *buf, size_t size)
 
     case VMEV2_CMD_ACCESS_GET:
         op->u.access.access = f->access.access;
+        return 0;
+
+    case VMEV2_CMD_RESUME:
+        do_resume(f);
         return 0;
 
     case VMEV2_CMD_DESTROY:

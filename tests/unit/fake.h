@@ -27,6 +27,7 @@ struct fake_ring {
     uint64_t prod;
     uint64_t cons;
     uint64_t lost;
+    uint64_t awake;
 };
 
 struct fake {
@@ -56,6 +57,7 @@ struct fake {
     bool deaf;                  /* kicks are counted, and not acted on */
     bool keep_quiet;            /* no doorbell, whatever happens */
     unsigned int kicks;
+    unsigned int resumes;
     unsigned int bells;
     unsigned int maps, unmaps;
     bool closed;
@@ -92,8 +94,9 @@ struct vmev2_slot *fake_slot(struct fake *f, uint32_t vcpu);
 struct vmev2_vcpu_line *fake_line(struct fake *f, uint32_t vcpu);
 struct vmev2_ring_line *fake_ring_line(struct fake *f, uint32_t ring);
 uint8_t *fake_pending(struct fake *f, uint32_t vcpu);
-/* The consumer position that the library published. */
+/* What the library published: how far it is, and how far it looks unasked. */
 uint64_t fake_cons(struct fake *f, uint32_t ring);
+uint64_t fake_awake(struct fake *f, uint32_t ring);
 /* Where position pos of a ring is. */
 uint8_t *fake_at(struct fake *f, uint32_t ring, uint64_t pos);
 

@@ -134,7 +134,7 @@ static void start_over(struct fake *fake, vmiring *handle)
         *fake_line(fake, i) = (struct vmev2_vcpu_line){ .lost = 0 };
         *fake_pending(fake, i) = 0;
     }
-    fake->ring[0] = (struct fake_ring){ 0, 0, 0 };
+    fake->ring[0] = (struct fake_ring){ 0, 0, 0, 0 };
     *fake_ring_line(fake, 0) = (struct vmev2_ring_line){ .prod = 0 };
     ((struct vmev2_user_line *)(void *)fake->mem[VMEV2_RES_USER])->cons = 0;
     v2->rings[0].cons = v2->rings[0].published = v2->rings[0].lost_told = 0;
