@@ -8,6 +8,7 @@
 #include "cpu.h"
 
 #include <xen/mem_access.h>
+#include <xen/softirq.h>
 #include <xen/monitor.h>
 #include <asm/hvm/hvm.h>
 #include <asm/hvm/monitor.h>
@@ -445,13 +446,24 @@ bool hvm_monitor_mem_access(gfn_t gfn, uint64_t gla, uint32_t flags)
 
 /* ---- access rights ---- */
 
+bool p2m_mem_access_sanity_check(const struct domain *d)
+{
+    return d->arch.access;
+}
+
+unsigned long domain_get_maximum_gpfn(struct domain *d)
+{
+    return d->arch.nr_access - 1;
+}
+
 int p2m_get_mem_access(struct domain *d, gfn_t gfn, xenmem_access_t *access,
                        unsigned int altp2m_idx)
 {
     (void)altp2m_idx;
     if ( gfn_x(gfn) == ~0UL )
         *access = d->arch.default_access;
-    else if ( gfn_x(gfn) >= d->arch.nr_access )
+    else if ( gfn_x(gfn) >= d->arch.nr_access ||
+              d->arch.access[gfn_x(gfn)] == SIM_ACCESS_HOLE )
         return -ESRCH;
     else
         *access = __atomic_load_n(&d->arch.access[gfn_x(gfn)],
@@ -466,7 +478,6 @@ long p2m_set_mem_access(struct domain *d, gfn_t gfn, uint32_t nr,
 {
     unsigned long i;
 
-    (void)mask;
     (void)altp2m_idx;
     if ( access > XENMEM_access_default )
         return -EINVAL;
@@ -478,11 +489,15 @@ long p2m_set_mem_access(struct domain *d, gfn_t gfn, uint32_t nr,
         return 0;
     }
 
-    for ( i = gfn_x(gfn) + start; i < gfn_x(gfn) + nr; i++ )
+    while ( start < nr )
     {
-        if ( i >= d->arch.nr_access )
+        i = gfn_x(gfn) + start;
+        /* A test's hole: a page that has no rights at all. */
+        if ( i >= d->arch.nr_access || d->arch.access[i] == SIM_ACCESS_HOLE )
             return -ESRCH;
         __atomic_store_n(&d->arch.access[i], access, __ATOMIC_RELAXED);
+        if ( nr > ++start && !(start & mask) && hypercall_preempt_check() )
+            return start;
     }
 
     return 0;

@@ -93,7 +93,8 @@ static void test_header(struct agent *a)
 {
     static const uint32_t cmds[] = {
         VMEV2_CMD_QUERY, VMEV2_CMD_CREATE, VMEV2_CMD_ATTACH, VMEV2_CMD_INFO,
-        VMEV2_CMD_MONITOR, VMEV2_CMD_RESUME, VMEV2_CMD_DESTROY,
+        VMEV2_CMD_MONITOR, VMEV2_CMD_ACCESS_SET, VMEV2_CMD_ACCESS_GET,
+        VMEV2_CMD_RESUME, VMEV2_CMD_DESTROY,
     };
     unsigned int i;
 
@@ -138,6 +139,8 @@ static void test_room(struct agent *a)
         { VMEV2_CMD_CREATE, sizeof(struct vmev2_op_create) },
         { VMEV2_CMD_INFO, 8 },
         { VMEV2_CMD_MONITOR, sizeof(struct vmev2_op_monitor) },
+        { VMEV2_CMD_ACCESS_SET, sizeof(struct vmev2_op_access) },
+        { VMEV2_CMD_ACCESS_GET, sizeof(struct vmev2_op_access) },
         { VMEV2_CMD_RESUME, 0 }, { VMEV2_CMD_DESTROY, 0 },
     };
     unsigned int i, at;
@@ -185,8 +188,6 @@ static void test_caller(struct agent *a)
     {
         struct vmev2_op op = { .cmd = cmd };
 
-        if ( cmd == VMEV2_CMD_ACCESS_SET || cmd == VMEV2_CMD_ACCESS_GET )
-            continue;
         if ( cmd >= VMEV2_CMD_MONITOR )
             op.generation = a->generation;
 
@@ -724,8 +725,6 @@ static void test_dying(void)
     CHECK_EQ(d->xen_pages, pages);
     for ( cmd = VMEV2_CMD_QUERY; cmd <= VMEV2_CMD_DESTROY; cmd++ )
     {
-        if ( cmd == VMEV2_CMD_ACCESS_SET || cmd == VMEV2_CMD_ACCESS_GET )
-            continue;
         op = (struct vmev2_op){ .cmd = cmd };
         if ( cmd >= VMEV2_CMD_MONITOR )
             op.generation = a.generation;

@@ -168,6 +168,7 @@ static void stop(struct domain *d, struct vm_event_channel *ch, bool released)
     ch->live = false;
     arch_monitor_cleanup_domain(d);
     memset(&d->monitor, 0, sizeof(d->monitor));
+    vm_event_access_stop(d, ch);
 
     for_each_vcpu ( d, v )
     {
@@ -502,7 +503,9 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     {
         ch->features = (l.nr_rings > 1 ? VMEV2_FEAT_SPLIT_RINGS : 0) |
                        (op->on_death == VMEV2_DEATH_HOLD ? VMEV2_FEAT_HOLD : 0) |
-                       arch_vm_event_features(d);
+                       arch_vm_event_features(d) |
+                       (vm_event_access_supported(d) ? VMEV2_FEAT_MEM_ACCESS
+                                                     : 0);
         ch->ctrl->features = ch->features;
         ch->on_death = op->on_death;
         ch->agent = current->domain->domain_id;

@@ -71,6 +71,11 @@ static int do_query(struct domain *d, struct vmev2_op *op)
     q->compat = VMEV2_COMPAT;
     q->features = VMEV2_FEAT_SPLIT_RINGS | VMEV2_FEAT_HOLD |
                   arch_vm_event_features(d);
+    if ( vm_event_access_supported(d) )
+    {
+        q->features |= VMEV2_FEAT_MEM_ACCESS;
+        q->reasons |= 1ULL << VMEV2_REASON_MEM_ACCESS;
+    }
     q->ring_max = vm_event_ring_limit();
     q->nr_vcpus = d->max_vcpus;
     q->rsp_flags = arch_vm_event_rsp_flags(d);
@@ -295,7 +300,8 @@ static int do_monitor(struct domain *d, struct vmev2_op *op)
 }
 
 /* Commands that act on a channel: the caller must know which. */
-static int do_channel_op(struct domain *d, struct vmev2_op *op)
+static int do_channel_op(struct domain *d, struct vmev2_op *op,
+                         const struct dmop_args *args)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
 
@@ -323,6 +329,12 @@ static int do_channel_op(struct domain *d, struct vmev2_op *op)
     {
     case VMEV2_CMD_MONITOR:
         return do_monitor(d, op);
+
+    case VMEV2_CMD_ACCESS_SET:
+    case VMEV2_CMD_ACCESS_GET:
+        if ( !room_zero(op, sizeof(op->u.access)) )
+            return -EINVAL;
+        return vm_event_access_op(d, op, args);
 
     case VMEV2_CMD_RESUME:
         if ( !room_zero(op, 0) )
@@ -359,6 +371,8 @@ static int dispatch(struct domain *d, struct vmev2_op *op,
     case VMEV2_CMD_CREATE:
     case VMEV2_CMD_ATTACH:
     case VMEV2_CMD_MONITOR:
+    case VMEV2_CMD_ACCESS_SET:
+    case VMEV2_CMD_ACCESS_GET:
     case VMEV2_CMD_RESUME:
     case VMEV2_CMD_DESTROY:
         break;
@@ -379,7 +393,7 @@ static int dispatch(struct domain *d, struct vmev2_op *op,
     else if ( op->cmd == VMEV2_CMD_INFO )
         rc = do_info(d, op, args);
     else
-        rc = do_channel_op(d, op);
+        rc = do_channel_op(d, op, args);
 
     vm_event_unlock(d);
 
@@ -412,8 +426,9 @@ static int vm_event_dm_op(const struct dmop_args *args)
 
     rc = dispatch(d, &op, args);
 
-    if ( !rc && copy_to_guest_offset(args->buf[0].h, 0, (void *)&op,
-                                     sizeof(op)) )
+    /* An access command says how far it came, also when it goes on later. */
+    if ( (!rc || op.cmd == VMEV2_CMD_ACCESS_SET) &&
+         copy_to_guest_offset(args->buf[0].h, 0, (void *)&op, sizeof(op)) )
         rc = -EFAULT;
 
  out:

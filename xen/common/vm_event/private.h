@@ -112,6 +112,7 @@ struct vm_event_channel {
     uint64_t generation;
     bool live;              /* created and not detached */
     bool dead;              /* teardown has begun; under ch->lock as well */
+    bool default_access_set;  /* the agent changed that of new pages */
     bool quiet;             /* nobody maps our pages any more */
     struct rcu_head rcu;
     domid_t agent;
@@ -241,6 +242,13 @@ int vm_event_area_grow(struct domain *d, struct vm_event_channel *ch,
 int vm_event_area_map(struct vm_event_area *area, unsigned int nr);
 int vm_event_area_free(struct domain *d, struct vm_event_channel *ch,
                        struct vm_event_area *area);
+
+/* access.c */
+struct dmop_args;
+bool vm_event_access_supported(struct domain *d);
+int vm_event_access_op(struct domain *d, struct vmev2_op *op,
+                       const struct dmop_args *args);
+void vm_event_access_stop(struct domain *d, struct vm_event_channel *ch);
 
 /* slot.c */
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,

@@ -540,18 +540,32 @@ struct vmev2_op_monitor {
 };
 
 /*
- * ACCESS_SET: GFNs [first, first + nr), or with nr_list != 0 the 64-bit GFNs
- * in buffer 1 (at most 512) with one access byte each in access_list order
- * behind them.  ACCESS_GET: one GFN.  first and nr are brought up to date when
- * the command continues.
+ * ACCESS_SET: what the domain may do with a page before MEM_ACCESS is raised.
+ *   range    GFNs [first, first + nr)
+ *   default  first = ~0, nr = 0: pages that are added later
+ *   list     nr_list != 0: buffer 1 holds nr_list 64-bit GFNs and behind all of
+ *            them nr_list access bytes; nr and access are 0, first is the index
+ *            of the entry to begin with.  Entries are set in their order.
+ * ACCESS_GET: that of one GFN, first; ~0: the default.  nr is 0 or 1.
+ * SET brings first and nr (of a list: first) up to date, whatever it returns:
+ * everything before first is done.  After an error first is the entry of a list
+ * that was refused; in a range, pages from first on may have been set.  Pages that are not there are skipped in a range on arm64, and
+ * refused on x86.  The rights outlive the channel: a page that is still
+ * restricted gets all of them back, without an event, when the domain next
+ * runs into it and no agent is there.  The default is put back at once.
+ *   EINVAL      no such access or view; too long a list; contradictory fields
+ *   EOPNOTSUPP  this host or domain has no page access (VMEV2_FEAT_MEM_ACCESS)
+ *   ERANGE      a GFN is beyond the domain's last, or has no page
+ *   EFAULT      buffer 1 is too short for the list
  */
+#define VMEV2_ACCESS_LIST_MAX        512U
 struct vmev2_op_access {
-    uint64_t first;         /* IN: GFN; ~0 = the default for new pages */
-    uint64_t nr;            /* IN */
+    uint64_t first;         /* IN/OUT: GFN, ~0 = the default; or index */
+    uint64_t nr;            /* IN/OUT */
     uint32_t nr_list;       /* IN */
     uint16_t view;          /* IN: altp2m view, 0 = host */
     uint8_t access;         /* IN for SET, OUT for GET: XENMEM_access_* */
-    uint8_t pad;
+    uint8_t pad;            /* 0 */
 };
 
 /*

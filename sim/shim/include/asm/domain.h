@@ -40,6 +40,7 @@ struct arch_domain {
     struct page_info *ring[2];  /* of monitor and paging */
     void *ring_va[2];           /* Xen's mappings while they are in use */
     uint8_t *access;            /* XENMEM_access_* of nr_access GFNs */
+#define SIM_ACCESS_HOLE 0xff    /* there is no page */
     unsigned long nr_access;
     uint8_t default_access;
 };

@@ -10,6 +10,7 @@
 #define CONFIG_HVM 1
 #define CONFIG_64BIT 1
 #define CONFIG_VM_EVENT_LEGACY 1
+#define CONFIG_MEM_ACCESS 1
 #define CONFIG_MEM_PAGING 1     /* its ring has a stash of its own kind */
 
 #include <xen/compiler.h>

@@ -12,6 +12,7 @@ struct domain;
 
 typedef struct { unsigned long mfn; } mfn_t;
 typedef struct { unsigned long gfn; } gfn_t;
+#define INVALID_GFN ((gfn_t){ ~0UL })
 
 static inline mfn_t _mfn(unsigned long n)
 {

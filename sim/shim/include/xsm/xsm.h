@@ -21,6 +21,11 @@ static inline int xsm_dm_op(xsm_default_t action, struct domain *d)
     return sim_xsm(action, d);
 }
 
+static inline int xsm_mem_access(xsm_default_t action, struct domain *d)
+{
+    return sim_xsm(action, d);
+}
+
 /* Our own: who may introspect. */
 static inline int xsm_vm_event(xsm_default_t action, struct domain *d)
 {
