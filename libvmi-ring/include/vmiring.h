@@ -240,7 +240,14 @@ int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
  * MEM_ACCESS event is raised; the numbers are Xen's.  RX2RW: a write makes it
  * RW.  N2RWX: any access makes it RWX, with an asynchronous event.
  * first_gfn = ~0: the default of pages that are added later.
- * EINVAL, EOPNOTSUPP this CPU or domain cannot, EFAULT no such page.
+ * EINVAL, EOPNOTSUPP this CPU or domain cannot, EFAULT no such page: those
+ * before it are set.  In a range, arm64 skips pages that are not there.
+ * A set takes a list of pages, each with its own access; under legacy it is
+ * made page by page, since Arm's Xen has no call for lists there.  *done is the
+ * number of entries that are set, all of them on success.
+ * Pages keep their access when the handle is closed: set them to RWX before.
+ * One that is left gets RWX, without an event, when the guest runs into it and
+ * no agent is there.
  */
 #define VMIRING_ACCESS_N      0
 #define VMIRING_ACCESS_R      1
@@ -254,6 +261,8 @@ int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
 #define VMIRING_ACCESS_N2RWX  9
 int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr, uint32_t access);
 int vmiring_get_access(vmiring *h, uint64_t gfn, uint32_t *access);
+int vmiring_set_access_list(vmiring *h, const uint64_t *gfns,
+                            const uint8_t *access, size_t nr, size_t *done);
 
 /* ---- receiving ---- */
 
@@ -517,8 +526,12 @@ int64_t vmiring_write_phys(vmiring *h, uint64_t gpa, const void *buf, size_t siz
 /*
  * The same at a linear address (in 16- and 32-bit code add the segment's
  * base), translated with the paging mode and CR3 of ev, which needs at least
- * VMIRING_REGS_CORE of x86 (else ENODATA).  EFAULT: not mapped.  Permissions
- * in the tables are not looked at, accessed and dirty bits not set.
+ * VMIRING_REGS_CORE (else ENODATA).  EFAULT: not mapped.  Permissions in the
+ * tables are not looked at, accessed and dirty bits not set.
+ * On arm64: stage 1 of EL1 and EL0, from TTBR0 or TTBR1 as TCR says, granules
+ * of 4, 16 and 64 KiB, without the 52-bit formats; AArch32 guests are ENOTSUP.
+ * The legacy ABI does not say whether the MMU is on: it is taken to be when
+ * both TTBRs and TCR are not all zero.
  */
 int64_t vmiring_read_virt(vmiring *h, const struct vmiring_event *ev, uint64_t va,
                           void *buf, size_t size, uint64_t *bad);

@@ -348,6 +348,7 @@ static const struct engine_ops legacy_engine = {
     .monitor = legacy_monitor,
     .set_access = legacy_set_access,
     .get_access = legacy_get_access,
+    .set_access_list = legacy_set_access_list,
     .leave = legacy_leave,
     .close = legacy_close,
 };
@@ -453,7 +454,13 @@ int legacy_open(vmiring *h, struct legacy_host *lh, const vmiring_options *o)
         return fail(&h->msg, ENOMEM, "no memory");
 
     h->body_size = LEGACY_BODY;
+    /* Xen does not say; an Arm one sets the pc, and ignores the rest. */
+#if defined(__aarch64__) || defined(__arm__)
+    h->rsp_flags = VMIRING_RSP_SET_REGISTERS;
+    h->arm64 = true;
+#else
     h->rsp_flags = VMEV2_RSP_KNOWN;
+#endif
     h->geometry.nr_vcpus = h->nr_vcpus;
     h->geometry.nr_rings = 1;
     h->geometry.ring_bytes = HOST_PAGE;

@@ -55,5 +55,7 @@ int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
                    bool enable);
 int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);
 int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access);
+int legacy_set_access_list(vmiring *h, const uint64_t *gfns, const uint8_t *access,
+                           size_t nr, size_t *done);
 
 #endif /* VMIRING_LEGACY_H */

@@ -168,14 +168,60 @@ int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
     }
 }
 
+/*
+ * Xen's EINVAL is both "no page access here" and "beyond the last page", and
+ * its ESRCH both "no such domain" and "no such page": look which.
+ */
+static int access_fail(vmiring *h, const char *what)
+{
+    struct legacy_host *lh = h->legacy->host;
+    struct legacy_info info;
+    int err = errno;
+    uint8_t access;
+
+    if ( err == EINVAL && lh->ops->get_access(lh, h->domid, UINT64_MAX, &access) )
+        return fail(&h->msg, EOPNOTSUPP, "%s: this host has no page access for "
+                    "domain %u", what, h->domid);
+    if ( err == EINVAL ||
+         (err == ESRCH && !lh->ops->info(lh, h->domid, &info)) )
+        return fail(&h->msg, EFAULT, "%s: domain %u has no such page", what,
+                    h->domid);
+
+    errno = err;
+
+    return control_fail(h, what);
+}
+
+/* Xen counts in 32 bits here. */
+#define CHUNK (1U << 30)
+
 int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
 {
     struct legacy_host *lh = h->legacy->host;
 
-    if ( !lh->ops->set_access(lh, h->domid, first, nr, access) )
-        return 0;
+    do {
+        uint64_t n = first == UINT64_MAX ? 0 : nr < CHUNK ? nr : CHUNK;
 
-    return control_fail(h, "set_access");
+        if ( lh->ops->set_access(lh, h->domid, first, n, access) )
+            return access_fail(h, "set_access");
+        if ( first == UINT64_MAX )
+            break;
+        first += n;
+        nr -= n;
+    } while ( nr );
+
+    return 0;
+}
+
+/* Arm's Xen has no call for a list, so one for each page on every host. */
+int legacy_set_access_list(vmiring *h, const uint64_t *gfns,
+                           const uint8_t *access, size_t nr, size_t *done)
+{
+    for ( *done = 0; *done < nr; ++*done )
+        if ( legacy_set_access(h, gfns[*done], 1, access[*done]) )
+            return -1;
+
+    return 0;
 }
 
 int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
@@ -185,5 +231,5 @@ int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
     if ( !lh->ops->get_access(lh, h->domid, gfn, access) )
         return 0;
 
-    return control_fail(h, "get_access");
+    return access_fail(h, "get_access");
 }

@@ -112,6 +112,8 @@ struct engine_ops {
                    bool enable);
     int (*set_access)(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);
     int (*get_access)(vmiring *h, uint64_t gfn, uint8_t *access);
+    int (*set_access_list)(vmiring *h, const uint64_t *gfns, const uint8_t *access,
+                           size_t nr, size_t *done);
 
     /* Ends everything.  leave: keep the channel for the next agent. */
     int (*leave)(vmiring *h);

@@ -124,6 +124,24 @@ int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr,
     return h->engine->set_access(h, first_gfn, nr, access);
 }
 
+int vmiring_set_access_list(vmiring *h, const uint64_t *gfns,
+                            const uint8_t *access, size_t nr, size_t *done)
+{
+    size_t i;
+
+    if ( usable(h) || h->engine->check(h) )
+        return -1;
+    if ( !done || (nr && (!gfns || !access)) )
+        return fail(&h->msg, EINVAL, "set_access_list: a pointer is NULL");
+    *done = 0;
+    for ( i = 0; i < nr; i++ )
+        if ( access[i] > VMIRING_ACCESS_N2RWX || gfns[i] == UINT64_MAX )
+            return fail(&h->msg, EINVAL, "set_access_list: entry %zu is not a "
+                        "page and a VMIRING_ACCESS_*", i);
+
+    return h->engine->set_access_list(h, gfns, access, nr, done);
+}
+
 int vmiring_get_access(vmiring *h, uint64_t gfn, uint32_t *access)
 {
     uint8_t value;

@@ -556,6 +556,7 @@ const struct engine_ops v2_engine = {
     .monitor = v2_monitor,
     .set_access = v2_set_access,
     .get_access = v2_get_access,
+    .set_access_list = v2_set_access_list,
     .leave = v2_leave,
     .close = v2_close,
 };

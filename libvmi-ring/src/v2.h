@@ -95,6 +95,8 @@ int v2_fail(vmiring *h, const char *what);
 int v2_monitor(vmiring *h, const struct vmiring_subscription *s, bool enable);
 int v2_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);
 int v2_get_access(vmiring *h, uint64_t gfn, uint8_t *access);
+int v2_set_access_list(vmiring *h, const uint64_t *gfns, const uint8_t *access,
+                       size_t nr, size_t *done);
 int v2_leave(vmiring *h);
 void v2_close(vmiring *h, bool child);
 

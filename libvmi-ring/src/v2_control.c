@@ -165,16 +165,56 @@ int v2_monitor(vmiring *h, const struct vmiring_subscription *s, bool enable)
     }
 }
 
+static int access_fail(vmiring *h, const char *what, uint64_t gfn)
+{
+    if ( errno == ERANGE )
+        return fail(&h->msg, EFAULT, "%s: domain %u has no page %#llx", what,
+                    h->domid, (unsigned long long)gfn);
+    if ( errno == EOPNOTSUPP )
+        return fail(&h->msg, EOPNOTSUPP, "%s: this host has no page access for "
+                    "domain %u", what, h->domid);
+
+    return v2_fail(h, what);
+}
+
 int v2_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
 {
     struct vmev2_op op;
 
     v2_op_init(&op, VMEV2_CMD_ACCESS_SET, h->v2->generation);
     op.u.access = (struct vmev2_op_access){
-        .first = first, .nr = nr, .access = access,
+        .first = first, .nr = first == UINT64_MAX ? 0 : nr, .access = access,
     };
     if ( v2_op(h->host, h->domid, &op, NULL, 0) )
-        return v2_fail(h, "set_access");
+        return access_fail(h, "set_access", op.u.access.first);
+
+    return 0;
+}
+
+/* A dm_op buffer is at most a page. */
+#define LIST_CHUNK (HOST_PAGE / (sizeof(uint64_t) + 1))
+
+int v2_set_access_list(vmiring *h, const uint64_t *gfns, const uint8_t *access,
+                       size_t nr, size_t *done)
+{
+    uint8_t list[LIST_CHUNK * (sizeof(uint64_t) + 1)];
+
+    while ( *done < nr )
+    {
+        size_t n = nr - *done < LIST_CHUNK ? nr - *done : LIST_CHUNK;
+        struct vmev2_op op;
+        int rc;
+
+        memcpy(list, gfns + *done, n * sizeof(*gfns));
+        memcpy(list + n * sizeof(*gfns), access + *done, n);
+        v2_op_init(&op, VMEV2_CMD_ACCESS_SET, h->v2->generation);
+        op.u.access.nr_list = n;
+        rc = v2_op(h->host, h->domid, &op, list, n * (sizeof(*gfns) + 1));
+        *done += op.u.access.first <= n ? op.u.access.first : 0;
+        if ( rc )
+            return access_fail(h, "set_access_list",
+                               *done < nr ? gfns[*done] : 0);
+    }
 
     return 0;
 }
@@ -187,7 +227,7 @@ int v2_get_access(vmiring *h, uint64_t gfn, uint8_t *access)
     op.u.access.first = gfn;
     op.u.access.nr = 1;
     if ( v2_op(h->host, h->domid, &op, NULL, 0) )
-        return v2_fail(h, "get_access");
+        return access_fail(h, "get_access", gfn);
 
     *access = op.u.access.access;
 
