@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "private.h"
+#include "walk_arm64.h"
 
 /* x86, by the numbers of the architecture manuals. */
 #define CR0_PG      (1ULL << 31)
@@ -21,6 +22,8 @@ struct paging {
     bool large4m;           /* 32-bit: 4 MiB pages are on */
     bool wide;              /* addresses have 64 bits */
     uint64_t root;
+    bool is_arm64;          /* arm64 is what counts then */
+    struct arm64_regs arm64;
 };
 
 /* ---- by physical address ---- */
@@ -113,10 +116,33 @@ int64_t vmiring_write_phys(vmiring *h, uint64_t gpa, const void *buf,
 
 /* ---- by virtual address ---- */
 
+static int arm64_regs_of(vmiring *h, const struct vmiring_event *ev,
+                         struct arm64_regs *r)
+{
+    uint64_t cpsr;
+
+    if ( vmiring_get_reg(ev, VMIRING_TTBR0, &r->ttbr0) ||
+         vmiring_get_reg(ev, VMIRING_TTBR1, &r->ttbr1) ||
+         vmiring_get_reg(ev, VMIRING_TCR, &r->tcr) ||
+         vmiring_get_reg(ev, VMIRING_CPSR, &cpsr) )
+        return fail(&h->msg, errno, "the event has no captured TTBR0, TTBR1 "
+                    "and TCR: subscribe with VMIRING_REGS_CORE");
+    r->cpsr = cpsr;
+    r->sctlr_known = !vmiring_get_reg(ev, VMIRING_SCTLR, &r->sctlr);
+
+    return 0;
+}
+
 static int paging_of(vmiring *h, const struct vmiring_event *ev,
                      struct paging *p)
 {
-    uint64_t cr0, cr3, cr4, efer;
+    uint64_t cr0, cr3, cr4, efer, pc;
+
+    if ( h->arm64 || !vmiring_get_reg(ev, VMIRING_PC, &pc) )
+    {
+        *p = (struct paging){ .is_arm64 = true };
+        return arm64_regs_of(h, ev, &p->arm64);
+    }
 
     if ( vmiring_get_reg(ev, VMIRING_REG_CR0, &cr0) ||
          vmiring_get_reg(ev, VMIRING_REG_CR3, &cr3) ||
@@ -206,13 +232,30 @@ static uint64_t leaf_address(const struct paging *p, unsigned int level,
     return (frame & ~((1ULL << shift) - 1)) | offset;
 }
 
+struct reader {
+    struct host *host;
+    uint32_t domid;
+};
+
+static int read_descriptor(void *ctx, uint64_t gpa, uint64_t *descriptor)
+{
+    const struct reader *r = ctx;
+
+    return r->host->ops->read_phys(r->host, r->domid, gpa, descriptor,
+                                   sizeof(*descriptor));
+}
+
 static int translate(vmiring *h, const struct paging *p, uint64_t va,
                      uint64_t *gpa)
 {
+    struct reader reader = { h->host, h->domid };
     unsigned int bits = p->entry == 4 ? 10 : 9;
     uint64_t table = p->root;
     unsigned int level;
     uint64_t entry;
+
+    if ( p->is_arm64 )
+        return arm64_walk(&p->arm64, va, gpa, read_descriptor, &reader);
 
     if ( p->wide ? !canonical(p, va) : va >> 32 )
         return no_mapping();
