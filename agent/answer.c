@@ -16,6 +16,8 @@
  *            are loaded after that, so they must repeat both.
  * CR, MSR    the write waits for the answer, which can deny it.
  * desc, mem  instead of the access: Xen emulates the instruction.
+ * mem, Arm   instead of the access, and nothing emulates it: the page is opened
+ *            (pages.h), and the instruction made again.
  * SMC        instead of the instruction, 4 bytes long.
  */
 #include "answer.h"
@@ -129,6 +131,9 @@ static const char *answer_one(const struct answer_policy *policy,
     case VMIRING_MOV_TO_MSR:
         return answer_write(policy->deny, DENY_MSR, rsp);
     case VMIRING_MEM_ACCESS:
+        if ( policy->lift )
+            return "lift";
+        /* fall through */
     case VMIRING_DESCRIPTOR_ACCESS:
         rsp->flags |= VMIRING_RSP_EMULATE;
         return "emulate";

@@ -11,6 +11,7 @@
 #define ANSWER_VCPUS_MAX 8192
 
 struct answer_policy {
+    bool lift;               /* no emulation: the page was opened instead */
     bool reply;              /* answer so that a test's guest can tell */
     uint32_t deny;           /* DENY_* of cli.h */
     bool next_interrupt;     /* ask for the next interrupt */
@@ -28,7 +29,7 @@ struct answer_policy {
 
 /*
  * Fills rsp for ev and returns a word for it that lives for ever ("continue",
- * "skip", "emulate", "deny", "set").
+ * "skip", "emulate", "lift", "deny", "set").
  */
 const char *answer_build(struct answer_policy *policy,
                          const struct vmiring_event *ev,

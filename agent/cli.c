@@ -15,7 +15,7 @@ enum {
     OPT_SPLIT, OPT_REGS, OPT_BATCH, OPT_BATCH_SLEEP, OPT_REPLY, OPT_DENY,
     OPT_ON_DEATH, OPT_DEADLINE, OPT_REATTACH, OPT_TAKEOVER, OPT_PER_VCPU,
     OPT_PRIVILEGED, OPT_NO_DISASM, OPT_LIST, OPT_STATUS, OPT_RELEASE,
-    OPT_PROBE, OPT_VERSION
+    OPT_PROBE, OPT_VERSION, OPT_REARM
 };
 
 static const struct option long_options[] = {
@@ -34,6 +34,7 @@ static const struct option long_options[] = {
     { "batch-sleep", required_argument, NULL, OPT_BATCH_SLEEP },
     { "reply", no_argument, NULL, OPT_REPLY },
     { "deny", required_argument, NULL, OPT_DENY },
+    { "rearm", no_argument, NULL, OPT_REARM },
     { "on-death", required_argument, NULL, OPT_ON_DEATH },
     { "deadline", required_argument, NULL, OPT_DEADLINE },
     { "reattach", no_argument, NULL, OPT_REATTACH },
@@ -270,6 +271,9 @@ static int watch_option(struct parser *p, int opt)
     case OPT_REPLY:
         cfg->reply = true;
         return 0;
+    case OPT_REARM:
+        cfg->rearm = true;
+        return 0;
     case OPT_REATTACH:
         cfg->reattach = true;
         return 0;
@@ -474,6 +478,7 @@ void cli_help(FILE *out)
 "  --reattach, --takeover  a channel held for us; even from a living agent\n"
 "answers\n"
 "  --deny cr0|cr3|cr4|msr,...  refuse these writes\n"
+"  --rearm                 watch a page again that an access has opened\n"
 "  --reply                 answer guest requests so that a test's guest can tell\n"
 "for tests\n"
 "  --batch N               events per receive\n"

@@ -40,6 +40,7 @@ struct config {
     unsigned int batch;      /* 0: chosen by main */
     unsigned int batch_sleep_ms;
     bool reply;
+    bool rearm;              /* watch opened pages again */
     uint32_t deny;           /* DENY_* */
     uint32_t on_death;       /* enum vmiring_death */
     uint32_t deadline_ms;

@@ -136,6 +136,9 @@ static void unsubscribe(struct watch *w)
 {
     const struct event_list *list = &w->cfg->events;
 
+    /* What still arrives must not watch pages again. */
+    pages_close(w->pages);
+    w->pages = NULL;
     for ( unsigned int i = 0; i < list->nr; i++ )
         if ( list->item[i].kind->way == WAY_PAGES )
             (void)vmiring_set_access(w->h, list->item[i].gfn,

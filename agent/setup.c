@@ -210,6 +210,25 @@ static enum exit_code give_up_privileges(struct watch *w)
     return EXIT_OK;
 }
 
+static enum exit_code open_pages(struct watch *w)
+{
+    uint64_t reasons;
+    uint32_t can;
+
+    if ( !events_have(&w->cfg->events, VMIRING_MEM_ACCESS) ||
+         vmiring_offers(w->h, &reasons, &can) )
+        return EXIT_OK;
+    w->policy.lift = !(can & VMIRING_RSP_EMULATE);
+    if ( !w->policy.lift && !w->cfg->rearm )
+        return EXIT_OK;
+    w->pages = pages_open(w->h, &w->cfg->events, w->geo.nr_vcpus,
+                          w->policy.lift, w->cfg->rearm);
+    if ( w->pages )
+        return EXIT_OK;
+    fprintf(stderr, "vmi-agent: setting up: %s\n", strerror(errno));
+    return EXIT_INTERNAL;
+}
+
 enum exit_code watch_set_up(struct watch *w)
 {
     const struct event_list *events = &w->cfg->events;
@@ -231,7 +250,9 @@ enum exit_code watch_set_up(struct watch *w)
         fprintf(stderr, "vmi-agent: setting up: %s\n", strerror(-rc));
         return EXIT_INTERNAL;
     }
-    code = subscribe(w);
+    code = open_pages(w);
+    if ( !code )
+        code = subscribe(w);
     if ( code )
         return code;
     return give_up_privileges(w);
@@ -253,5 +274,6 @@ void watch_tear_down(struct watch *w)
     free(w->batch);
     free(w->answers);
     free(w->vcpu);
+    pages_close(w->pages);
 }
 

@@ -129,6 +129,18 @@ static void warn_answer(struct watch *w, const struct vmiring_event *ev)
     watch_line(&w->err, line);
 }
 
+static void warn_pages(struct watch *w)
+{
+    char line[256];
+
+    if ( w->pages_warned )
+        return;
+    w->pages_warned = true;
+    snprintf(line, sizeof(line), "vmi-agent: warning: a page's access could "
+             "not be changed: %.160s\n", vmiring_error(w->h));
+    watch_line(&w->err, line);
+}
+
 static struct vcpu_count *count_of(struct watch *w, uint32_t vcpu)
 {
     return vcpu < w->geo.nr_vcpus ? &w->vcpu[vcpu] : NULL;
@@ -222,8 +234,12 @@ static void check_domain(struct watch *w, const struct vmiring_event *ev)
 void watch_batch(struct watch *w, int n)
 {
     for ( int i = 0; i < n; i++ )
+    {
+        if ( w->pages && pages_event(w->pages, &w->batch[i]) )
+            warn_pages(w);
         w->answers[i] = w->batch[i].flags & VMIRING_EV_SYNC ?
                         answer(w, &w->batch[i]) : NULL;
+    }
     (void)vmiring_flush(w->h);
     for ( int i = 0; i < n; i++ )
     {

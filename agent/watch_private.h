@@ -10,6 +10,7 @@
 
 #include "answer.h"
 #include "output.h"
+#include "pages.h"
 #include "print.h"
 #include "watch.h"
 
@@ -38,6 +39,7 @@ struct watch {
     unsigned int batch_max;
     const char **answers;    /* of the batch */
     struct answer_policy policy;
+    struct pages *pages;     /* NULL: none to open or to watch again */
     struct vmiring_geometry geo;
     struct vmiring_subscription subs[EVENTS_MAX];
     unsigned int nr_subs;
@@ -45,7 +47,7 @@ struct watch {
     struct vcpu_count *vcpu;
     uint64_t received, answered, cancelled, lost_seen;
     uint64_t queue_drops, drops_told;
-    bool stopping, answer_warned;
+    bool stopping, answer_warned, pages_warned;
     enum exit_code exit_code;
 };
 
