@@ -384,6 +384,39 @@ static void test_hold_ring(void)
     sim_domain_kill(d, 0);
 }
 
+/*
+ * An agent that dies between lowering its promise to look by itself (R6) and
+ * telling Xen leaves a word that says nothing; its successor is woken all the
+ * same.
+ */
+static void test_promise_ends(uint32_t flags)
+{
+    const struct vmev2_op_create wish = {
+        .on_death = VMEV2_DEATH_HOLD, .flags = flags,
+    };
+    struct domain *d = new_domain(1);
+    struct agent a, b;
+
+    test_case("a dead agent's promise, flags %u", flags);
+    CHECK_EQ(v2_create(&a, d, &wish), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_GUEST_REQUEST, true, false, 0), 0);
+    v2_user(&a, 0)->awake = 2048;
+    guest_request(d->vcpu[0]);
+    v2_user(&a, 0)->awake = 0;
+    v2_die(&a);
+
+    CHECK_EQ(v2_attach(&b, d, 0), 0);
+    CHECK_EQ(v2_bind(&b), 0);
+    sim_evtchn_pending(b.bell);
+    v2_consumed(&b, 0, v2_ring_line(&b, 0)->prod);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(sim_evtchn_pending(b.bell), 1);
+
+    CHECK_EQ(v2_destroy(&b), 0);
+    sim_domain_kill(d, 0);
+}
+
 /* The domain's own end shows in the channel, and wakes the agent. */
 static void test_shutdown(void)
 {
@@ -432,6 +465,8 @@ int main(void)
     test_no_listener();
     test_takeover();
     test_hold_ring();
+    test_promise_ends(0);
+    test_promise_ends(VMEV2_CREATE_SPLIT_RINGS);
     test_shutdown();
 
     return test_end();

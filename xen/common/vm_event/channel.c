@@ -569,6 +569,9 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     spin_unlock(&ch->lock);
     vm_event_notify(ch);
 
+    /* Its promise to look by itself is no promise of the new one (R6). */
+    vm_event_rings_recall(d, ch);
+
     ch->agent = current->domain->domain_id;
     exchange_port(d, ch, port);
     report(ch, op);
