@@ -123,12 +123,15 @@ static const struct host_ops bench_ops = {
     .close = bench_close,
 };
 
-struct agent *agent_open(struct world *w, uint32_t ring_bytes)
+struct agent *agent_open(struct world *w, uint32_t ring_bytes, bool split,
+                         bool spin)
 {
     struct agent *a = calloc(1, sizeof(*a));
     vmiring_options o = {
         .size = sizeof(o), .domid = world_domid(w), .abi = VMIRING_ABI_V2,
         .ring_bytes = ring_bytes,
+        .flags = split ? VMIRING_OPEN_SPLIT_RINGS : 0,
+        .spin_us = spin ? 100 : 0,
     };
 
     must(a, "calloc");
@@ -184,7 +187,7 @@ void agent_consume(struct agent *a, const bool *done, uint64_t *received,
     for ( ; ; )
     {
         bool last = __atomic_load_n(done, __ATOMIC_ACQUIRE);
-        int n = vmiring_receive(a->h, a->ev, BATCH);
+        int n = vmiring_receive_wait(a->h, a->ev, BATCH, 0);
 
         if ( n > 0 )
         {
@@ -209,6 +212,14 @@ void agent_batch(struct agent *a, unsigned int expect)
 void agent_answer(struct agent *a)
 {
     must(vmiring_receive(a->h, a->ev, BATCH) == 1, "vmiring_receive");
+    must(!vmiring_respond(a->h, &a->ev[0], NULL), "vmiring_respond");
+    vmiring_release(a->h);
+}
+
+void agent_wait_answer(struct agent *a)
+{
+    must(vmiring_receive_wait(a->h, a->ev, 1, 60000) == 1,
+         "vmiring_receive_wait");
     must(!vmiring_respond(a->h, &a->ev[0], NULL), "vmiring_respond");
     vmiring_release(a->h);
 }

@@ -7,7 +7,8 @@
 
 struct agent;
 
-struct agent *agent_open(struct world *w, uint32_t ring_bytes);
+struct agent *agent_open(struct world *w, uint32_t ring_bytes, bool split,
+                         bool spin);
 void agent_close(struct agent *a);
 /* Subscribes to sync guest requests. */
 void agent_watch(struct agent *a);
@@ -21,5 +22,7 @@ void agent_consume(struct agent *a, const bool *done, uint64_t *received,
 void agent_batch(struct agent *a, unsigned int expect);
 /* Takes one sync event and lets its vCPU go on. */
 void agent_answer(struct agent *a);
+/* The same, once there is one. */
+void agent_wait_answer(struct agent *a);
 
 #endif /* BENCH_AGENT_H */

@@ -26,6 +26,7 @@ struct bench_case {
     const struct peer *peer;
     uint32_t ring_bytes;
     bool split;
+    unsigned int vcpus;     /* 0: as many as there are producers */
     bool sleepy;            /* the agent may be going to sleep at any moment */
     void *(*make)(const struct bench_case *c);
     void (*run)(const struct bench_case *c, void *state, struct sample *s);
@@ -37,7 +38,7 @@ extern const unsigned int nr_bench_cases;
 
 /* ---- threads.c ---- */
 
-#define MAX_THREADS 8U
+#define MAX_THREADS 9U
 
 struct job {
     void (*run)(struct job *job);
@@ -46,7 +47,8 @@ struct job {
     unsigned int nr;        /* of this producer */
     uint64_t events;
     const bool *done;
-    bool *finished;         /* set when run() has returned; or NULL */
+    bool *finished;         /* set when the last producer has; or NULL */
+    unsigned int *running;  /* producers */
     uint64_t received, dropped;
 };
 

@@ -241,7 +241,7 @@ static int write_csv(const struct series *all)
 
         /* Events and drops are of all repetitions. */
         for ( rep = 0; !all[i].skipped && rep < opt.reps; rep++ )
-            fprintf(out, "%s,%s,%u,%u,%s,%u,%.3f,%.4f,%llu,%llu,%d\n",
+            fprintf(out, "%s,\"%s\",%u,%u,%s,%u,%.3f,%.4f,%llu,%llu,%d\n",
                     c->group, c->name, c->threads, c->record,
                     c->cpu_time ? "thread" : "wall", rep, all[i].ns[rep],
                     all[i].ratio[rep], (unsigned long long)all[i].events,

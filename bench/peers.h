@@ -27,6 +27,8 @@ struct peer {
 extern const struct peer peer_legacy;
 /* Records by value, many producers.  Without libck-dev make is NULL. */
 extern const struct peer peer_ck;
+/* DPDK's, likewise.  Without libdpdk-dev make is NULL. */
+extern const struct peer peer_rte;
 /* No ring at all: copies to a memory of that size. */
 extern const struct peer peer_bare;
 

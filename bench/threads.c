@@ -79,7 +79,8 @@ static void *run(void *arg)
     t->begin = now(CLOCK_MONOTONIC);
     t->job->run(t->job);
     t->end = now(CLOCK_MONOTONIC);
-    if ( t->job->finished )
+    if ( t->job->finished &&
+         !__atomic_sub_fetch(t->job->running, 1, __ATOMIC_ACQ_REL) )
         __atomic_store_n(t->job->finished, true, __ATOMIC_RELEASE);
 
     return NULL;

@@ -150,12 +150,12 @@ static void v2_op(struct world *w, struct vmev2_op *op)
     BUG_ON(world_dm_op(w, op, sizeof(*op), NULL, 0));
 }
 
-void world_channel(struct world *w, bool split)
+void world_channel(struct world *w, bool split, uint32_t ring_bytes)
 {
     struct vmev2_op op = { .cmd = VMEV2_CMD_CREATE };
     int local;
 
-    op.u.create.ring_bytes = 65536;
+    op.u.create.ring_bytes = ring_bytes;
     op.u.create.flags = split ? VMEV2_CREATE_SPLIT_RINGS : 0;
     v2_op(w, &op);
     w->generation = op.u.create.generation;
@@ -281,18 +281,18 @@ void world_counts(struct world *w, uint64_t *produced, uint64_t *lost)
 
 /* ---- sync ---- */
 
-void world_raise(struct world *w)
+void world_raise(struct world *w, unsigned int vcpu)
 {
-    struct vcpu *v = w->d->vcpu[0];
+    struct vcpu *v = w->d->vcpu[vcpu];
 
     sim_vcpu_on(v);
     monitor_guest_request();
     sim_vcpu_off(v);
 }
 
-bool world_resume(struct world *w)
+bool world_resume(struct world *w, unsigned int vcpu)
 {
-    return sim_vcpu_try_resume(w->d->vcpu[0]);
+    return sim_vcpu_try_resume(w->d->vcpu[vcpu]);
 }
 
 static struct xen_domctl_vm_event_op legacy_op(struct world *w, uint32_t what)

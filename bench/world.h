@@ -18,8 +18,8 @@ struct world *world_new(unsigned int nr_vcpus);
 void world_free(struct world *w);
 uint32_t world_domid(const struct world *w);
 
-/* A channel without an agent: rings of 64 KiB, of records of size bytes. */
-void world_channel(struct world *w, bool split);
+/* A channel without an agent. */
+void world_channel(struct world *w, bool split, uint32_t ring_bytes);
 void world_channel_end(struct world *w);
 
 /*
@@ -39,9 +39,9 @@ void world_push(struct world *w, unsigned int vcpu, uint32_t size,
 /* Of all vCPUs, as VMEV2_CMD_INFO has it. */
 void world_counts(struct world *w, uint64_t *produced, uint64_t *lost);
 
-/* vCPU 0 raises a sync guest request and is descheduled; and goes on. */
-void world_raise(struct world *w);
-bool world_resume(struct world *w);
+/* Raises a sync guest request and is descheduled; and goes on, if it may. */
+void world_raise(struct world *w, unsigned int vcpu);
+bool world_resume(struct world *w, unsigned int vcpu);
 
 /* The legacy ABI's channel, subscribed to sync guest requests. */
 void world_legacy(struct world *w);

@@ -6,6 +6,7 @@
 #   base   compiler, build tools, and the libraries of SDK, agent and tests
 #   xen    what building and booting the hypervisor needs
 #   arm64  cross compiler for the arm64 build
+#   bench  other rings to measure against
 #
 # Only what is missing is installed, and nothing is asked of the network when
 # nothing is missing. No Xen and no kernel package is installed: their
@@ -30,6 +31,9 @@ packages_xen=(
     bc bison flex libelf-dev python3 dpkg-dev rsync file
     libncurses6 libtinfo6 libyajl2 liblzma5 libuuid1 zlib1g libzstd1
 )
+
+# Other rings, to be measured beside ours, and plots.
+packages_bench=(libck-dev libdpdk-dev gnuplot-nox)
 
 packages_arm64=(gcc-aarch64-linux-gnu)
 
@@ -85,7 +89,8 @@ main()
         base)  wanted+=("${packages_base[@]}") ;;
         xen)   wanted+=("${packages_xen[@]}") ;;
         arm64) wanted+=("${packages_arm64[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64)" ;;
+        bench) wanted+=("${packages_bench[@]}") ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64, bench)" ;;
         esac
     done
 

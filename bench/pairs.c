@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdlib.h>
+
+#include "hyper.h"
+#include "pairs.h"
+
+/* ---- one word ---- */
+
+void *word_make(const struct bench_case *c)
+{
+    (void)c;
+
+    return aligned_alloc(64, 64);
+}
+
+void word_end(const struct bench_case *c, void *state)
+{
+    (void)c;
+    free(state);
+}
+
+/* Thread nr waits for its turn and gives it to the other. */
+static void job_word(struct job *job)
+{
+    uint64_t *word = job->state, i;
+    unsigned int spins = 0;
+
+    for ( i = 0; i < job->events; i++ )
+    {
+        uint64_t turn = 2 * i + job->nr;
+
+        while ( __atomic_load_n(word, __ATOMIC_ACQUIRE) != turn )
+            hyper_relax(&spins);
+        __atomic_store_n(word, turn + 1, __ATOMIC_RELEASE);
+    }
+}
+
+void word_run(const struct bench_case *c, void *state, struct sample *s)
+{
+    struct job jobs[2];
+    unsigned int i;
+
+    *(uint64_t *)state = 0;
+    for ( i = 0; i < 2; i++ )
+        jobs[i] = (struct job){ .run = job_word, .c = c, .state = state,
+                                .nr = i, .events = c->events };
+    s->ns = run_jobs(jobs, 2);
+    s->events = c->events;
+}
+
+/* ---- a vCPU and an agent ---- */
+
+static void job_vcpu(struct job *job)
+{
+    struct guarded *g = job->state;
+    unsigned int spins = 0;
+    uint64_t i;
+
+    for ( i = 0; i < job->events; i++ )
+    {
+        world_raise(g->w, 0);
+        while ( !world_resume(g->w, 0) )
+            hyper_relax(&spins);
+    }
+}
+
+static void job_answer(struct job *job)
+{
+    struct guarded *g = job->state;
+
+    for ( ; job->received < job->events; job->received++ )
+        agent_wait_answer(g->a);
+}
+
+void sync_pair(const struct bench_case *c, void *state, struct sample *s)
+{
+    struct job jobs[2] = {
+        { .run = job_vcpu, .c = c, .state = state, .events = c->events },
+        { .run = job_answer, .c = c, .state = state, .events = c->events },
+    };
+
+    s->ns = run_jobs(jobs, 2);
+    s->events = c->events;
+    s->wrong = jobs[1].received != c->events;
+}
