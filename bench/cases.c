@@ -331,7 +331,8 @@ static void legacy_sync_end(const struct bench_case *c, void *state)
 /* ---- the table ---- */
 
 #define PEER(run_) .make = peer_make, .run = run_, .end = peer_end
-#define V2(run_)   .ring_bytes = 64 * KIB, .make = v2_make, .run = run_, .end = v2_end
+#define V2(run_)   .ring_bytes = 64 * KIB,                               \
+                   .make = v2_make, .run = run_, .end = v2_end
 #define SDK(run_)  .make = sdk_make, .run = run_, .end = sdk_end
 
 #define PUBLISH(group_, size)                                               \
