@@ -177,13 +177,24 @@ static int set_deadline(struct parser *p, const char *arg)
     uint64_t value;
     char *rest;
 
-    if ( number(arg, 1, 60000, &value, &rest) ||
-         (*rest && strcmp(rest, ":deny")) )
-        return bad(p, "--deadline %s: expected 1 to 60000 ms, as 500 or "
-                   "500:deny", arg);
-    p->cfg->deadline_ms = value;
-    p->cfg->deadline_deny = *rest;
-    return 0;
+    p->cfg->on_deadline = VMIRING_DEADLINE_RELEASE;
+    p->cfg->deadline_deny = false;
+    if ( !number(arg, 1, 60000, &value, &rest) )
+    {
+        p->cfg->deadline_ms = value;
+        if ( !*rest )
+            return 0;
+        if ( !strcmp(rest, ":deny") )
+            p->cfg->deadline_deny = true;
+        else if ( !strcmp(rest, ":detach") )
+            p->cfg->on_deadline = VMIRING_DEADLINE_DETACH;
+        else if ( !strcmp(rest, ":crash") )
+            p->cfg->on_deadline = VMIRING_DEADLINE_CRASH;
+        if ( p->cfg->deadline_deny || p->cfg->on_deadline )
+            return 0;
+    }
+    return bad(p, "--deadline %s: expected 1 to 60000 ms, as 500, 500:deny, "
+               "500:detach or 500:crash", arg);
 }
 
 static int set_deny(struct parser *p, const char *arg)
@@ -474,7 +485,9 @@ void cli_help(FILE *out)
 "channel (v2)\n"
 "  --ring BYTES[K|M], --split-rings   ring size; one ring per vCPU\n"
 "  --on-death detach|hold|crash       what Xen does if this agent dies\n"
-"  --deadline MS[:deny]    Xen answers by itself after MS milliseconds\n"
+"  --deadline MS[:deny|:detach|:crash]\n"
+"                          Xen answers by itself after MS milliseconds, frees or\n"
+"                          crashes the guest\n"
 "  --reattach, --takeover  a channel held for us; even from a living agent\n"
 "answers\n"
 "  --deny cr0|cr3|cr4|msr,...  refuse these writes\n"

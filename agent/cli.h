@@ -45,6 +45,7 @@ struct config {
     uint32_t on_death;       /* enum vmiring_death */
     uint32_t deadline_ms;
     bool deadline_deny;
+    uint32_t on_deadline;    /* enum vmiring_deadline */
     bool reattach;
     bool takeover;
     bool per_vcpu;

@@ -67,6 +67,7 @@ static int collect(struct watch *w, struct final *f)
     f->totals = (struct print_totals){
         .received = w->received, .answered = w->answered,
         .lost = lost_total(w), .released = w->cancelled,
+        .expired = watch_expired(w),
         .output_drops = watch_output_drops(w),
     };
     have = get_info(w, info);

@@ -36,6 +36,14 @@ static const char *json_released(uint64_t n)
     return jo_line(o);
 }
 
+static const char *json_expired(uint64_t n)
+{
+    struct json_object *o = jo_object("deadline");
+
+    jo_count(o, "count", n);
+    return jo_line(o);
+}
+
 static struct json_object *debug_payload(const struct record *r)
 {
     struct json_object *o = jo_object(NULL);
@@ -255,10 +263,12 @@ static const char *json_totals(const struct print_totals *t)
     jo_count(o, "answered", t->answered);
     jo_count(o, "lost", t->lost);
     jo_count(o, "released", t->released);
+    jo_count(o, "expired", t->expired);
     jo_count(o, "output_drops", t->output_drops);
     return jo_line(o);
 }
 
 const struct printer print_json = {
-    json_header, json_released, json_record, json_drops, json_vcpu, json_totals
+    json_header, json_released, json_record, json_drops, json_expired, json_vcpu,
+    json_totals
 };

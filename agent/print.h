@@ -28,7 +28,7 @@ struct print_header {
 };
 
 struct print_totals {
-    uint64_t received, answered, lost, released, output_drops;
+    uint64_t received, answered, lost, released, expired, output_drops;
 };
 
 struct print_vcpu {
@@ -43,6 +43,7 @@ struct printer {
     const char *(*released)(uint64_t n);
     const char *(*record)(const struct record *r, struct disasm *d);
     const char *(*drops)(uint64_t n);
+    const char *(*expired)(uint64_t n);
     const char *(*vcpu)(const struct print_vcpu *v);
     const char *(*totals)(const struct print_totals *t);
 };

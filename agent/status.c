@@ -111,6 +111,15 @@ static uint64_t age_ms(const struct vmiring_status *st,
     return (st->now - v->pending_since) / 1000000;
 }
 
+static const char *deadline_name(const struct vmiring_status *st)
+{
+    static const char *const names[] = { "release", "detach", "crash" };
+
+    if ( st->deadline_deny )
+        return "deny";
+    return st->on_deadline < 3 ? names[st->on_deadline] : "unknown";
+}
+
 static void status_vcpu_text(const struct vmiring_status *st,
                              const struct vmiring_vcpu_info *v, int vcpu)
 {
@@ -139,9 +148,14 @@ static void status_text(const struct config *cfg,
                st->agent_port);
     printf("\npolicy on-death %s, deadline ", death_name(st->on_death));
     if ( st->deadline_ms )
-        printf("%" PRIu32 " ms", st->deadline_ms);
+        printf("%" PRIu32 " ms %s", st->deadline_ms, deadline_name(st));
     else
         printf("none");
+    if ( st->expired )
+        printf("\nexpired %" PRIu64 " after %" PRIu64 " to %" PRIu64 " us, %"
+               PRIu64 " more than a fifth late", st->expired,
+               st->expired_min / 1000, st->expired_max / 1000,
+               st->expired_late);
     printf("\nrings %" PRIu32 " of %" PRIu32 " bytes, generation %" PRIu64
            ", pending %" PRIu32 ", expired %" PRIu64 "\n", st->nr_rings,
            st->ring_bytes, st->generation, st->pending, st->expired);
@@ -185,11 +199,15 @@ static int status_json(const struct config *cfg,
     jo_u32(o, "agent_domid", st->agent_domid);
     jo_str(o, "on_death", death_name(st->on_death));
     jo_u32(o, "deadline_ms", st->deadline_ms);
+    jo_str(o, "on_deadline", deadline_name(st));
     jo_u32(o, "rings", st->nr_rings);
     jo_u32(o, "ring_bytes", st->ring_bytes);
     jo_count(o, "generation", st->generation);
     jo_u32(o, "pending", st->pending);
     jo_count(o, "expired", st->expired);
+    jo_count(o, "expired_late", st->expired_late);
+    jo_count(o, "expired_min_ns", st->expired_min);
+    jo_count(o, "expired_max_ns", st->expired_max);
     for ( int i = 0; vcpus && i < nr; i++ )
         json_object_array_add(vcpus, status_vcpu_json(st, &v[i], i));
     jo_put(o, "vcpus", vcpus);

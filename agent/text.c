@@ -67,6 +67,13 @@ static const char *text_released(uint64_t n)
     return end();
 }
 
+static const char *text_expired(uint64_t n)
+{
+    begin();
+    add("# deadline passed for %" PRIu64 " request%s", n, n == 1 ? "" : "s");
+    return end();
+}
+
 static void add_time(const struct record *r)
 {
     add("%6" PRIu64 ".%09" PRIu64 " ", r->time / 1000000000,
@@ -252,10 +259,12 @@ static const char *text_totals(const struct print_totals *t)
     add_count("answered", true, t->answered);
     add_count("lost", true, t->lost);
     add_count("released", true, t->released);
+    add_count("expired", true, t->expired);
     add_count("output_drops", true, t->output_drops);
     return end();
 }
 
 const struct printer print_text = {
-    text_header, text_released, text_record, text_drops, text_vcpu, text_totals
+    text_header, text_released, text_record, text_drops, text_expired, text_vcpu,
+    text_totals
 };

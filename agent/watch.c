@@ -273,6 +273,18 @@ static void receive_failed(struct watch *w)
     watch_stop(w, code);
 }
 
+uint64_t watch_expired(struct watch *w)
+{
+    struct vmiring_stats stats = { .size = sizeof(stats) };
+    uint64_t told = w->expired_told;
+
+    if ( vmiring_stats(w->h, &stats) || stats.expired <= told )
+        return told;
+    w->expired_told = stats.expired;
+    output_line(&w->out.out, w->print->expired(stats.expired - told));
+    return stats.expired;
+}
+
 static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
     struct watch *w = data;
@@ -284,9 +296,12 @@ static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
     {
         if ( errno != EAGAIN && errno != EINTR )
             receive_failed(w);
+        else
+            watch_expired(w);
         return 0;
     }
     watch_batch(w, n);
+    watch_expired(w);
     if ( w->cfg->count && w->received >= w->cfg->count )
         watch_stop(w, EXIT_OK);
     if ( watch_print(w, SLICE_BUSY) || w->out.out.dead )

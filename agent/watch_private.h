@@ -46,7 +46,7 @@ struct watch {
     char events[EVENTS_MAX * EVENT_NAME_MAX];
     struct vcpu_count *vcpu;
     uint64_t received, answered, cancelled, lost_seen;
-    uint64_t queue_drops, drops_told;
+    uint64_t queue_drops, drops_told, expired_told;
     bool stopping, answer_warned, pages_warned;
     enum exit_code exit_code;
 };
@@ -63,6 +63,8 @@ void watch_batch(struct watch *w, int n);
 /* Makes the loop with all its sources.  A negative errno on failure. */
 int watch_make_loop(struct watch *w);
 uint64_t watch_output_drops(const struct watch *w);
+/* Deadlines that have passed; says so if there are more than it has said. */
+uint64_t watch_expired(struct watch *w);
 
 /* setup.c */
 

@@ -73,6 +73,10 @@ enum vmiring_abi { VMIRING_ABI_AUTO, VMIRING_ABI_V2, VMIRING_ABI_LEGACY };
 #define VMIRING_CAP_SIMULATED      (1ULL << 10)
 
 enum vmiring_death { VMIRING_DEATH_DETACH, VMIRING_DEATH_HOLD, VMIRING_DEATH_CRASH };
+/* A request without an answer after deadline_ms: it alone is let go, or the
+ * channel ends and all are, or the domain crashes. */
+enum vmiring_deadline { VMIRING_DEADLINE_RELEASE, VMIRING_DEADLINE_DETACH,
+                        VMIRING_DEADLINE_CRASH };
 
 typedef struct vmiring_options {
     size_t size;             /* sizeof(vmiring_options) */
@@ -85,9 +89,9 @@ typedef struct vmiring_options {
     uint32_t ring_bytes;     /* 0 = 64 KiB; a wish, see vmiring_geometry() */
     uint32_t flags;          /* VMIRING_OPEN_* */
     uint32_t on_death;       /* enum vmiring_death; v2 only */
-    uint32_t deadline_ms;    /* 0 = none; v2 only */
-    uint32_t deadline_deny;  /* 1: an expired request is denied */
-    uint32_t pad;
+    uint32_t deadline_ms;    /* 1 to 60000, 0 = none; v2 only */
+    uint32_t deadline_deny;  /* 1: RELEASE denies a CR or MSR write */
+    uint32_t on_deadline;    /* enum vmiring_deadline; needs deadline_ms */
     uint32_t spin_us;        /* vmiring_receive_wait(): 0 = sleep at once; how
                               * long to look again before, at most a second */
     uint32_t pad2;
@@ -444,6 +448,8 @@ struct vmiring_stats {
     uint64_t refused;        /* our answers that Xen refused */
     uint64_t kicks;          /* doorbells rung */
     uint64_t wakeups;        /* doorbells received */
+    uint64_t expired;        /* requests whose deadline passed, since create;
+                              * 0 under legacy */
 };
 /* Works after an error that is for good, too. */
 int vmiring_stats(const vmiring *h, struct vmiring_stats *s);
@@ -478,6 +484,11 @@ struct vmiring_status {
     uint64_t now;
     uint64_t expired;
     char holder[64];         /* "vmi-agent[123]" where it can be found out */
+    uint64_t expired_late;   /* of them: more than a fifth too late */
+    uint64_t expired_min;    /* ns from publication to expiry, of all of them */
+    uint64_t expired_max;
+    uint32_t on_deadline;    /* enum vmiring_deadline */
+    uint32_t deadline_deny;
 };
 /* vcpus may be NULL; else nr entries of room.  Only domid and sim of opts are
  * used.  Returns the number of vCPU entries filled, or -1 as vmiring_open();

@@ -383,6 +383,8 @@ int vmiring_stats(const vmiring *h, struct vmiring_stats *s)
         return -1;
     if ( h->engine->untold )
         now.lost += h->engine->untold(h);
+    if ( h->engine->expired )
+        now.expired = h->engine->expired(h);
 
     return copy_out(msg_of(h), "stats", s, &now, sizeof(now),
                     offsetof(struct vmiring_stats, answered));

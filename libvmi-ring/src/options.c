@@ -68,6 +68,11 @@ static int check_enums(struct msg *msg, const vmiring_options *o)
     if ( o->deadline_deny > 1 || (o->deadline_deny && !o->deadline_ms) )
         return fail(msg, EINVAL, "options.deadline_deny: is %u, should be 0, "
                     "or 1 with a deadline_ms", o->deadline_deny);
+    if ( o->on_deadline > VMIRING_DEADLINE_CRASH ||
+         (o->on_deadline && (!o->deadline_ms || o->deadline_deny)) )
+        return fail(msg, EINVAL, "options.on_deadline: is %u, should be "
+                    "VMIRING_DEADLINE_RELEASE, or with a deadline_ms and "
+                    "without deadline_deny _DETACH or _CRASH", o->on_deadline);
 
     return 0;
 }
@@ -89,8 +94,8 @@ int options_check(struct msg *msg, vmiring_options *out,
     if ( out->flags & ~known )
         return fail(msg, EINVAL, "options.flags: unknown bits 0x%x",
                     out->flags & ~known);
-    if ( out->pad || out->pad2 )
-        return fail(msg, EINVAL, "options.pad: is not 0");
+    if ( out->pad2 )
+        return fail(msg, EINVAL, "options.pad2: is not 0");
     if ( out->spin_us > 1000000 )
         return fail(msg, EINVAL, "options.spin_us: is %u, at most 1000000",
                     out->spin_us);

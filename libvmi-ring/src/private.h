@@ -101,6 +101,8 @@ struct engine_ops {
 
     /* Losses that Xen counted and no event has reported yet; may be NULL. */
     uint64_t (*untold)(const vmiring *h);
+    /* Deadlines that have passed; NULL: there are none. */
+    uint64_t (*expired)(const vmiring *h);
 
     /* vcpu and handle as the event said; rsp was checked, or is NULL. */
     int (*respond)(vmiring *h, uint32_t vcpu, uint64_t handle,

@@ -98,7 +98,10 @@ static void convert_status(struct vmiring_status *st,
         .nr_vcpus = info->nr_vcpus, .nr_rings = info->nr_rings,
         .ring_bytes = info->ring_bytes, .deadline_ms = info->deadline_ms,
         .agent_port = info->agent_port, .now = info->now,
-        .expired = info->expired,
+        .expired = info->expired, .expired_late = info->expired_late,
+        .expired_min = info->expired_min, .expired_max = info->expired_max,
+        .on_deadline = info->on_deadline,
+        .deadline_deny = info->deadline_flags & VMEV2_RSP_DENY ? 1 : 0,
     };
 
     /* A note without a holder is one that could not be removed. */

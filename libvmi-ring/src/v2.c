@@ -207,6 +207,11 @@ static uint64_t v2_untold(const vmiring *h)
     return sum;
 }
 
+static uint64_t v2_expired(const vmiring *h)
+{
+    return shm_read64(&h->v2->ctrl->deadline_expired);
+}
+
 /*
  * Whether losses stand between what this vCPU gave us last and the record with
  * sequence number seq; if so, e becomes the report, and next time there are
@@ -551,6 +556,7 @@ const struct engine_ops v2_engine = {
     .next = v2_next,
     .settle = v2_settle,
     .untold = v2_untold,
+    .expired = v2_expired,
     .respond = v2_respond,
     .kick = v2_kick,
     .monitor = v2_monitor,

@@ -25,7 +25,7 @@ static void create_args(struct vmev2_op *op, const vmiring_options *o)
         .ring_bytes = o->ring_bytes < VMEV2_RING_MAX ? o->ring_bytes
                                                      : VMEV2_RING_MAX,
         .on_death = o->on_death,
-        .on_deadline = VMEV2_DEADLINE_RELEASE,
+        .on_deadline = o->on_deadline,
         .deadline_ms = o->deadline_ms,
         .deadline_flags = o->deadline_deny ? VMEV2_RSP_DENY : 0,
     };

@@ -107,9 +107,10 @@ void domain_unpause(struct domain *d)
 int domain_pause_by_systemcontroller(struct domain *d)
 {
     spin_lock(&d->shutdown_lock);
-    d->controller_pause_count++;
+    write_atomic(&d->controller_pause_count, d->controller_pause_count + 1);
     spin_unlock(&d->shutdown_lock);
     domain_pause(d);
+    vm_event_domain_paused(d);
 
     return 0;
 }
@@ -120,11 +121,12 @@ int domain_unpause_by_systemcontroller(struct domain *d)
 
     spin_lock(&d->shutdown_lock);
     ok = d->controller_pause_count > 0;
-    d->controller_pause_count -= ok;
+    write_atomic(&d->controller_pause_count, d->controller_pause_count - ok);
     spin_unlock(&d->shutdown_lock);
 
     if ( !ok )
         return -EINVAL;
+    vm_event_domain_paused(d);
     domain_unpause(d);
 
     return 0;

@@ -238,14 +238,14 @@ Test(text, unreadable_and_undecodable_instruction)
 
 Test(text, totals_and_vcpu)
 {
-    struct print_totals t = { 1, 2, 3, 4, 5 };
+    struct print_totals t = { 1, 2, 3, 4, 6, 5 };
     struct print_vcpu v = { .vcpu = 7, .received = 1, .answered = 2,
                             .lost = 3, .produced = 4, .raised = 5,
                             .pauses = 6 };
 
     cr_assert_str_eq(print_text.totals(&t),
                      "total received=1 answered=2 lost=3 released=4 "
-                     "output_drops=5\n");
+                     "expired=6 output_drops=5\n");
     cr_assert_str_eq(print_text.vcpu(&v),
                      "vcpu 7 received=1 answered=2 lost=3 produced=- raised=- "
                      "pauses=-\n");

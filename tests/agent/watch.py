@@ -76,7 +76,7 @@ class Lines(Watch):
         self.assertEqual(len(re.findall(r"^ .* guest-request +sync .*vmcall$",
                                         r.out, re.M)), 3)
         self.assertRegex(r.err, r"^total received=3 answered=3 lost=0 "
-                         r"released=0 output_drops=0$")
+                         r"released=0 expired=0 output_drops=0$")
 
     def test_sequence_has_no_gaps_without_losses(self):
         self.host("vcpus=3,rate=500")

@@ -37,7 +37,10 @@ Test(options, fields)
     bad_options(OPTIONS(.deadline_deny = 1), "deadline_deny");
     bad_options(OPTIONS(.deadline_ms = 1, .deadline_deny = 2),
                 "deadline_deny");
-    bad_options(OPTIONS(.pad = 1), "pad");
+    bad_options(OPTIONS(.on_deadline = 1), "on_deadline");
+    bad_options(OPTIONS(.on_deadline = 3, .deadline_ms = 1), "on_deadline");
+    bad_options(OPTIONS(.on_deadline = 1, .deadline_ms = 1,
+                        .deadline_deny = 1), "on_deadline");
     bad_options(OPTIONS(.legacy_plugin = "plugin.so"), "legacy_plugin");
 }
 
@@ -69,7 +72,7 @@ Test(options, a_newer_program)
 /* An older program's shorter struct: the rest is as if it were zero. */
 Test(options, an_older_program)
 {
-    vmiring_options o = OPTIONS(.abi = VMIRING_ABI_V2, .pad = 0xffffffff);
+    vmiring_options o = OPTIONS(.abi = VMIRING_ABI_V2, .on_deadline = 0xffffffff);
     vmiring_options out;
     struct msg msg;
 
@@ -77,7 +80,7 @@ Test(options, an_older_program)
     cr_assert_eq(options_check(&msg, &out, &o), 0);
     cr_assert_eq(out.abi, VMIRING_ABI_V2);
     cr_assert_null(out.sim);
-    cr_assert_eq(out.pad, 0);
+    cr_assert_eq(out.on_deadline, 0);
 }
 
 Test(options, no_host)

@@ -28,6 +28,11 @@ uint64_t arch_vm_event_clock(void)
     return get_cycles();
 }
 
+uint64_t arch_vm_event_ip(void)
+{
+    return guest_cpu_user_regs()->pc;
+}
+
 unsigned int arch_vm_event_views(const struct domain *d)
 {
     return 0;

@@ -28,6 +28,11 @@ uint64_t arch_vm_event_clock(void)
     return rdtsc();
 }
 
+uint64_t arch_vm_event_ip(void)
+{
+    return guest_cpu_user_regs()->rip;
+}
+
 unsigned int arch_vm_event_views(const struct domain *d)
 {
     return altp2m_active(d) ? MAX_ALTP2M : 0;

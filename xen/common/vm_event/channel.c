@@ -13,7 +13,8 @@
  *
  * live changes under d->vm_event_lock with the domain paused, so that no vCPU
  * is in the middle of raising an event.  bound follows the doorbell's remote
- * end; when it is lost, a tasklet looks at what to do about it.
+ * end; when it is lost, a tasklet looks at what to do about it.  So it does when
+ * a deadline has passed whose policy is not a matter of one vCPU (deadline.c).
  */
 #include <xen/err.h>
 #include <xen/mm.h>
@@ -198,6 +199,7 @@ static struct vm_event_channel *new_channel(struct domain *d)
     ch->d = d;
     ch->agent_port = ~0U;
     spin_lock_init(&ch->lock);
+    spin_lock_init(&ch->clock_lock);
 
     return ch;
 }
@@ -374,6 +376,7 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     spin_lock(&ch->lock);
     ch->ctrl = (void *)ch->area[VMEV2_RES_CTRL].va;
     ch->pending = (uint8_t *)ch->ctrl + l->pending_off;
+    ch->expired_shown = &ch->ctrl->deadline_expired;
     ch->vcpu_line = (void *)((uint8_t *)ch->ctrl + l->vcpu_off);
     ch->ring_line = (void *)((uint8_t *)ch->ctrl + l->ring_off);
     ch->nr_rings = l->nr_rings;
@@ -410,7 +413,8 @@ static bool lease_runs(const struct vm_event_channel *ch)
     return read_atomic(&ch->awaiting) && NOW() - ch->created < BIND_LEASE;
 }
 
-static int check_create(const struct vmev2_op_create *op)
+static int check_create(const struct domain *d,
+                        const struct vmev2_op_create *op)
 {
     if ( (op->flags & ~VMEV2_CREATE_KNOWN) || op->pad )
         return -EINVAL;
@@ -423,8 +427,12 @@ static int check_create(const struct vmev2_op_create *op)
     if ( op->ring_bytes > VMEV2_RING_MAX )
         return -EINVAL;
 
-    /* Not offered (no VMEV2_FEAT_DEADLINE). */
-    if ( op->deadline_ms || op->on_deadline || op->deadline_flags )
+    if ( op->deadline_ms > VMEV2_DEADLINE_MAX_MS ||
+         (!op->deadline_ms && op->on_deadline) ||
+         ((!op->deadline_ms || op->on_deadline) && op->deadline_flags) )
+        return -EINVAL;
+
+    if ( op->deadline_flags & ~arch_vm_event_rsp_flags(d) )
         return -EOPNOTSUPP;
 
     return 0;
@@ -459,7 +467,7 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
     struct layout l;
-    int port, rc = check_create(op);
+    int port, rc = check_create(d, op);
 
     if ( !rc )
         rc = check_vacant(d, ch);
@@ -503,11 +511,13 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     {
         ch->features = (l.nr_rings > 1 ? VMEV2_FEAT_SPLIT_RINGS : 0) |
                        (op->on_death == VMEV2_DEATH_HOLD ? VMEV2_FEAT_HOLD : 0) |
+                       (op->deadline_ms ? VMEV2_FEAT_DEADLINE : 0) |
                        arch_vm_event_features(d) |
                        (vm_event_access_supported(d) ? VMEV2_FEAT_MEM_ACCESS
                                                      : 0);
         ch->ctrl->features = ch->features;
         ch->on_death = op->on_death;
+        vm_event_deadline_set(ch, op);
         ch->agent = current->domain->domain_id;
         ch->live = true;
         exchange_port(d, ch, port);
@@ -638,13 +648,14 @@ int vm_event_channel_destroy(struct domain *d, uint64_t generation)
 }
 
 /*
- * The doorbell lost its other end a while ago.  Look again under the lock:
- * another agent may have come since.
+ * The doorbell lost its other end a while ago, or a deadline passed.  Look
+ * again under the lock: another agent may have come since.
  */
-static void cf_check agent_death(void *data)
+static void cf_check act(void *data)
 {
     struct vm_event_channel *ch = data;
     struct domain *d = ch->d;
+    bool crash, gone;
 
     if ( !spin_trylock(&d->vm_event_lock) )
     {
@@ -652,14 +663,20 @@ static void cf_check agent_death(void *data)
         return;
     }
 
-    if ( !d->is_dying && ch->live && !read_atomic(&ch->bound) &&
-         read_atomic(&ch->ever_bound) )
+    if ( !d->is_dying && ch->live )
     {
+        bool overdue = read_atomic(&ch->overdue);
+
+        gone = !read_atomic(&ch->bound) && read_atomic(&ch->ever_bound) &&
+               ch->on_death != VMEV2_DEATH_HOLD;
+        crash = (gone && ch->on_death == VMEV2_DEATH_CRASH) ||
+                (overdue && ch->on_deadline == VMEV2_DEADLINE_CRASH);
+
         /* Before its vCPUs are let go, so that none of them runs again. */
-        if ( ch->on_death == VMEV2_DEATH_CRASH )
+        if ( crash )
             domain_crash(d);
 
-        if ( ch->on_death != VMEV2_DEATH_HOLD )
+        if ( gone || overdue )
             detach(d, ch, true);
     }
 
@@ -668,7 +685,7 @@ static void cf_check agent_death(void *data)
 
 void vm_event_channel_init_tasklet(struct vm_event_channel *ch)
 {
-    tasklet_init(&ch->death, agent_death, ch);
+    tasklet_init(&ch->death, act, ch);
 }
 
 /* ---- the end of a domain ---- */

@@ -60,6 +60,7 @@ int vm_event_alloc_vcpus(struct domain *d, bool stash)
             spin_lock_init(&vv->lock);
             smp_wmb();  /* v itself reads the pointer without a lock */
             write_atomic(&v->vm_event, vv);
+            vm_event_deadline_init(v);
         }
 
         if ( stash && !vv->stash )
@@ -85,6 +86,7 @@ void vm_event_domain_free(struct domain *d)
 
         if ( v && vm_event_of(v) )
         {
+            vm_event_deadline_kill(v->vm_event);
             xfree(v->vm_event->stash);
             XFREE(v->vm_event);
         }
@@ -158,6 +160,9 @@ static int raise(struct vm_event_channel *ch, struct vcpu *v, bool sync,
 
     /* An asynchronous event that nobody will ever see is none at all. */
     if ( !sync && !vm_event_listening(ch) )
+        return 0;
+
+    if ( sync && vm_event_deadline_passes(v, reason) )
         return 0;
 
     vm_event_record(rec, v, sync, ch->regs[reason], req);

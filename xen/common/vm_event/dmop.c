@@ -70,6 +70,7 @@ static int do_query(struct domain *d, struct vmev2_op *op)
     q->version = VMEV2_VERSION;
     q->compat = VMEV2_COMPAT;
     q->features = VMEV2_FEAT_SPLIT_RINGS | VMEV2_FEAT_HOLD |
+                  VMEV2_FEAT_DEADLINE |
                   arch_vm_event_features(d);
     if ( vm_event_access_supported(d) )
     {
@@ -135,7 +136,7 @@ static void snapshot(struct vm_event_channel *ch, struct vcpu *v,
         vcpu_unpause(v);
 }
 
-static void describe(const struct domain *d, const struct vm_event_channel *ch,
+static void describe(const struct domain *d, struct vm_event_channel *ch,
                      struct vmev2_op_info *info)
 {
     memset(info, 0, sizeof(*info));
@@ -153,9 +154,8 @@ static void describe(const struct domain *d, const struct vm_event_channel *ch,
     info->pending = bitmap_weight(ch->outstanding, d->max_vcpus);
     info->nr_rings = ch->nr_rings;
     info->ring_bytes = ch->ring_bytes;
-    info->deadline_ms = ch->deadline_ms;
     info->agent_port = read_atomic(&ch->agent_port);
-    info->expired = ch->expired;
+    vm_event_deadline_report(ch, info);
 }
 
 static int do_info(struct domain *d, struct vmev2_op *op,

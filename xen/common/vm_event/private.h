@@ -11,9 +11,11 @@
  *   ch->lock               control page, page lists, bound state
  *   vv->lock               one vCPU's slot and stash
  *   ring->lock             a shared ring
+ *   ch->clock_lock         the deadline's clock and its counts
  *   ved->lock              a legacy ring and its stashes
  * ch->lock, vv->lock and ring->lock are never held together, but for a
- * snapshot, which takes a vv->lock and inside it a ring->lock.  Nothing that
+ * snapshot, which takes a vv->lock and inside it a ring->lock, and for the
+ * innermost, ch->clock_lock, which any may be held with.  Nothing that
  * takes an event lock or pauses a vCPU synchronously is called under them.
  */
 #ifndef VM_EVENT_PRIVATE_H
@@ -24,6 +26,7 @@
 #include <xen/sched.h>
 #include <xen/spinlock.h>
 #include <xen/tasklet.h>
+#include <xen/timer.h>
 #include <xen/vm_event.h>
 #include <asm/atomic.h>
 #include <asm/system.h>
@@ -87,6 +90,14 @@ struct vm_event_vcpu {
     struct vm_event_stash_entry *stash;  /* VM_EVENT_STASH entries */
     vm_event_response_t rsp;
 
+    /* Deadline; under lock. */
+    struct timer timer;
+    bool timing;            /* the timer is set */
+    s_time_t due;           /* by the channel's clock */
+    uint64_t ip;            /* where the request in the slot was raised */
+    unsigned int pass_reason;    /* not 0: let one such event pass at ip ... */
+    s_time_t pass_until;         /* ... until this moment */
+
     /* Counters since create; vmev2_vcpu_info has their meaning. */
     uint64_t seq;           /* under both locks, as produced and lost */
     uint64_t produced;
@@ -123,7 +134,15 @@ struct vm_event_channel {
     uint32_t deadline_ms, deadline_flags;
     s_time_t created;
     uint64_t released_before;
-    uint64_t expired;
+    bool overdue;           /* a deadline's policy is to act; see expire() */
+
+    /* Under clock_lock: the clock that a deadline goes by. */
+    spinlock_t clock_lock;
+    bool stands;            /* the toolstack has paused the domain ... */
+    s_time_t stands_since;  /* ... since then ... */
+    s_time_t stood;         /* ... and before that for so long */
+    uint64_t expired, expired_late;
+    s_time_t expired_min, expired_max;
 
     /* Under ch->lock. */
     evtchn_port_t port;     /* 0: none */
@@ -136,6 +155,7 @@ struct vm_event_channel {
     struct vmev2_ctrl *ctrl;
     uint8_t *pending;       /* shared, written only, as is all of these */
     struct vmev2_vcpu_line *vcpu_line;
+    uint64_t *expired_shown;
     struct vmev2_ring_line *ring_line;
     unsigned long *outstanding;  /* vCPUs with a request in their slot */
     struct vm_event_ring ring;   /* when it is shared */
@@ -250,7 +270,20 @@ int vm_event_access_op(struct domain *d, struct vmev2_op *op,
                        const struct dmop_args *args);
 void vm_event_access_stop(struct domain *d, struct vm_event_channel *ch);
 
+/* deadline.c */
+void vm_event_deadline_init(struct vcpu *v);
+void vm_event_deadline_kill(struct vm_event_vcpu *vv);
+void vm_event_deadline_set(struct vm_event_channel *ch,
+                           const struct vmev2_op_create *op);
+void vm_event_deadline_report(struct vm_event_channel *ch,
+                              struct vmev2_op_info *info);
+void vm_event_deadline_start(struct vm_event_channel *ch, struct vcpu *v);
+void vm_event_deadline_stop(struct vm_event_vcpu *vv);
+bool vm_event_deadline_passes(struct vcpu *v, unsigned int reason);
+
 /* slot.c */
+bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
+                           uint32_t flags);
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
                         struct vmev2_rec *rec);
 void vm_event_slots_visit(struct domain *d);

@@ -8,6 +8,7 @@
  *   free         -> outstanding  vCPU (raise, or resume_end from the stash)
  *   outstanding  -> answered     a response that matches req_seq and is valid
  *   outstanding  -> outstanding  a response that is refused: published anew
+ *   outstanding  -> answered     the deadline, with the default answer
  *   outstanding  -> free         policy, destroy, reset (vm_event_cancel())
  *   answered     -> free         vCPU (resume_begin), which carries it out
  *
@@ -49,6 +50,7 @@ static void publish(struct vm_event_channel *ch, struct vcpu *v,
         BUILD_BUG_ON(VMEV2_SLOT_REC + VMEV2_REC_MAX > VMEV2_SLOT_RSP);
         memcpy(&slot->rec, rec, rec->size);              /* S0 */
         note_request(vv, rec);
+        vm_event_deadline_start(ch, v);
     }
 
     write_atomic(&slot->error, error);
@@ -190,6 +192,38 @@ static void convert(vm_event_response_t *to, const struct vmev2_rsp *from,
                sizeof(to->data.emul.insn.data));
 }
 
+/*
+ * Under vv->lock: the slot's request has this answer.  Returns whether the
+ * caller is to unpause the vCPU.
+ */
+static bool accept(struct vm_event_channel *ch, struct vcpu *v,
+                   const struct vmev2_rsp *rsp)
+{
+    struct vm_event_vcpu *vv = vm_event_of(v);
+    bool unpause = vv->paused;
+
+    convert(&vv->rsp, rsp, v);
+    vv->outstanding = false;
+    vv->rsp_ready = true;
+    clear_bit(v->vcpu_id, ch->outstanding);
+    write_atomic(&ch->pending[v->vcpu_id], 0);
+    vv->paused = false;
+
+    return unpause;
+}
+
+/* Under vv->lock: likewise, with the deadline's answer. */
+bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
+                           uint32_t flags)
+{
+    struct vm_event_vcpu *vv = vm_event_of(v);
+    struct vmev2_rsp rsp = { .flags = flags };
+
+    vm_event_store(&ch->vcpu_line[v->vcpu_id].released, ++vv->released);
+
+    return accept(ch, v, &rsp);
+}
+
 /* Returns whether to tell the agent, as its answer was refused. */
 static bool respond(struct vm_event_channel *ch, struct vcpu *v)
 {
@@ -231,14 +265,8 @@ static bool respond(struct vm_event_channel *ch, struct vcpu *v)
         goto out;
     }
 
-    convert(&vv->rsp, &copy, v);
     vv->answered++;
-    vv->outstanding = false;
-    vv->rsp_ready = true;
-    clear_bit(v->vcpu_id, ch->outstanding);
-    write_atomic(&ch->pending[v->vcpu_id], 0);
-    answered = vv->paused;
-    vv->paused = false;
+    answered = accept(ch, v, &copy);
 
  out:
     spin_unlock(&vv->lock);
@@ -375,6 +403,7 @@ void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released)
     }
 
     clear_bit(v->vcpu_id, ch->outstanding);
+    vm_event_deadline_stop(vv);
     vv->outstanding = false;
     vv->stash_nr = 0;
     unpause = vv->paused;

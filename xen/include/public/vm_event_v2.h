@@ -335,9 +335,19 @@ struct vmev2_slot {
 #define VMEV2_DEATH_DETACH           0U   /* release all, stop monitoring */
 #define VMEV2_DEATH_HOLD             1U   /* keep them paused for the next agent */
 #define VMEV2_DEATH_CRASH            2U   /* crash the domain */
+/*
+ * The deadline runs from the publication of a request, also while no agent is
+ * there (HELD), and stands still while the toolstack has paused the domain.  An
+ * answer that Xen refuses does not prolong it.
+ * RELEASE ends that request alone, as "released": the guest goes on as if nobody
+ * had listened.  A register write is done, or denied with VMEV2_RSP_DENY; where
+ * the instruction would raise the event again (CPUID, breakpoint, privileged
+ * call), the repetition passes unseen.  On arm64 an instruction that raised
+ * MEM_ACCESS raises it again, since Xen cannot emulate it.
+ */
 #define VMEV2_DEADLINE_RELEASE       0U   /* answer with deadline_flags */
-#define VMEV2_DEADLINE_DETACH        1U
-#define VMEV2_DEADLINE_CRASH         2U
+#define VMEV2_DEADLINE_DETACH        1U   /* release all, stop monitoring */
+#define VMEV2_DEADLINE_CRASH         2U   /* crash the domain */
 
 /* Features (query, control page). */
 #define VMEV2_FEAT_SPLIT_RINGS       (1ULL << 0)
@@ -369,7 +379,7 @@ struct vmev2_ctrl {
     uint64_t clock_time;    /* Xen system time in ns ... */
     uint64_t clock_wall;    /* ... and the wall clock in ns at that moment */
     uint64_t clock_tsc;     /* ... and the host's time stamp counter */
-    uint64_t deadline_expired;  /* requests released by the deadline */
+    uint64_t deadline_expired;  /* requests whose deadline passed, since create */
     uint64_t pad[4];
 };
 
@@ -443,6 +453,7 @@ struct vmev2_op_query {
  *   EBUSY  another agent holds the channel or the legacy ring; or another
  *          agent created one less than a second ago and has yet to bind
  *   ENOMEM ENOSPC  no memory, no free port in the domain
+ *   EOPNOTSUPP     deadline_flags are none of this host's rsp_flags
  */
 #define VMEV2_CREATE_SPLIT_RINGS     (1U << 0)
 #define VMEV2_CREATE_KNOWN           1U
@@ -453,7 +464,8 @@ struct vmev2_op_create {
     uint8_t on_death;       /* IN: VMEV2_DEATH_* */
     uint8_t on_deadline;    /* IN: VMEV2_DEADLINE_* */
     uint16_t pad;           /* 0 */
-    uint32_t deadline_ms;   /* IN: 0 = none */
+    uint32_t deadline_ms;   /* IN: VMEV2_DEADLINE_MIN_MS to _MAX_MS; 0 = none,
+                             * and then no policy or flags either */
     uint32_t deadline_flags;/* IN: VMEV2_RSP_DENY or 0, for RELEASE */
     uint32_t port;          /* OUT: doorbell, to bind interdomain */
     uint32_t nr_rings;      /* OUT */
@@ -499,7 +511,13 @@ struct vmev2_op_info {
     uint32_t agent_port;    /* OUT: the agent's end of the doorbell; ~0 = none.
                              * Names the process that holds the channel. */
     uint64_t now;           /* OUT: Xen system time in ns */
-    uint64_t expired;       /* OUT: deadlines expired */
+    uint64_t expired;       /* OUT: deadlines expired since create ... */
+    uint64_t expired_late;  /* OUT: ... more than a fifth of it too late */
+    uint64_t expired_min;   /* OUT: ns from publication to expiry, without the */
+    uint64_t expired_max;   /*      time that the toolstack paused the domain */
+    uint8_t on_deadline;    /* OUT */
+    uint8_t pad[3];
+    uint32_t deadline_flags;    /* OUT */
 };
 
 struct vmev2_vcpu_info {
@@ -689,11 +707,13 @@ VMEV2_AT(vmev2_op_create, port, 20);
 VMEV2_AT(vmev2_op_create, frames, 32);
 VMEV2_AT(vmev2_op_create, released_before, 48);
 VMEV2_AT(vmev2_op_create, generation, 56);
-VMEV2_SIZE(vmev2_op_info, 64);
+VMEV2_SIZE(vmev2_op_info, 96);
 VMEV2_AT(vmev2_op_info, agent, 12);
 VMEV2_AT(vmev2_op_info, generation, 16);
 VMEV2_AT(vmev2_op_info, agent_port, 44);
 VMEV2_AT(vmev2_op_info, now, 48);
+VMEV2_AT(vmev2_op_info, expired_late, 64);
+VMEV2_AT(vmev2_op_info, on_deadline, 88);
 VMEV2_SIZE(vmev2_vcpu_info, 96);
 VMEV2_SIZE(vmev2_op_monitor, 24);
 VMEV2_AT(vmev2_op_monitor, mask, 16);

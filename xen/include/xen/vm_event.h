@@ -33,6 +33,8 @@ int vm_event_teardown(struct domain *d);
 void vm_event_domain_free(struct domain *d);
 /* It goes on after all. */
 void vm_event_domain_resume(struct domain *d);
+/* The toolstack has paused it once more, or once less. */
+void vm_event_domain_paused(struct domain *d);
 /* The vCPU loses its state: what it waits for is void. */
 void vm_event_vcpu_reset(struct vcpu *v);
 
@@ -136,6 +138,8 @@ void arch_vm_event_stop(struct vcpu *v);
 /* Forgets what was to be done to v on its way into the guest. */
 void arch_vm_event_reset(struct vcpu *v);
 uint64_t arch_vm_event_clock(void);
+/* Where current is in its guest. */
+uint64_t arch_vm_event_ip(void);
 
 #endif /* XEN_VM_EVENT_H */
 

@@ -35,6 +35,7 @@ struct vm_event_vcpu;
 
 struct vcpu {
     unsigned int vcpu_id;
+    unsigned int processor;     /* always 0 */
     struct domain *domain;
     struct vcpu *next_in_list;
 
