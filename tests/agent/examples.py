@@ -70,9 +70,26 @@ class Examples(unittest.TestCase):
         self.assertLessEqual(h.total(1, "traps"), before + 1)
         self.assertEqual(h.total(1, "writes_denied"), 0)
 
+    def test_upgrade(self):
+        h = Host(self, "vcpus=4,rate=0")
+        p = self.start("upgrade", 1, h.path)
+        p.stdout.readline()      # the heading
+        self.assertRegex(p.stdout.readline(), r"^ +0 +0$")
+        for n in range(1, 6):
+            h.progress(1)
+            p.send_signal(signal.SIGHUP)
+            self.assertRegex(p.stdout.readline(), r"^ +%d +[1-9]\d*$" % n)
+        h.progress(1)
+        made = self.after(h, "raised", 20)
+        self.assertEqual(sum(v["answered"] for v in h.info(1)[1]), made)
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        self.assertRegex(out, r"(?m)^ +5 +%d$" % made)
+
     def test_no_host(self):
         for args in (["cr3-trace", 1], ["monitor-v2", 1],
-                     ["guest-request-counter", 1, 1], ["null-agent", 1, 1]):
+                     ["guest-request-counter", 1, 1], ["null-agent", 1, 1],
+                     ["upgrade", 1]):
             p = self.start(*args, "/nonexistent")
             out, _ = p.communicate(timeout=TIMEOUT)
             self.assertEqual(p.returncode, 1, out)
