@@ -172,6 +172,7 @@ def qemu_command(args, initrd, results_port):
     return ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg",
             "-cpu", CPU, "-smp", "1", "-m", args.memory, "-display", "none",
             "-no-reboot", "-net", "none", "-monitor", "none",
+            *(["-icount", "shift=3,sleep=off"] if args.icount else []),
             "-serial", "mon:stdio", "-serial", results_port,
             "-kernel", os.path.join(args.xen, "xen"), "-append", xen_args,
             "-initrd", "%s %s,%s" % (kernel, module_args, initrd)]
@@ -261,6 +262,8 @@ def parse_arguments():
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--limit", type=int, default=300,
                         help="longest time of one scenario, in seconds")
+    parser.add_argument("--icount", action="store_true",
+                        help="a clock that counts the machine's instructions")
     parser.add_argument("--out", help="folder for log, results and files")
     parser.add_argument("--shell", action="store_true",
                         help="a shell in dom0 on this terminal")
