@@ -15,7 +15,7 @@ enum {
     OPT_SPLIT, OPT_REGS, OPT_BATCH, OPT_BATCH_SLEEP, OPT_REPLY, OPT_DENY,
     OPT_ON_DEATH, OPT_DEADLINE, OPT_REATTACH, OPT_TAKEOVER, OPT_PER_VCPU,
     OPT_PRIVILEGED, OPT_NO_DISASM, OPT_LIST, OPT_STATUS, OPT_RELEASE,
-    OPT_PROBE, OPT_VERSION, OPT_REARM
+    OPT_PROBE, OPT_VERSION, OPT_REARM, OPT_SELF_TEST
 };
 
 static const struct option long_options[] = {
@@ -41,6 +41,7 @@ static const struct option long_options[] = {
     { "takeover", no_argument, NULL, OPT_TAKEOVER },
     { "per-vcpu", no_argument, NULL, OPT_PER_VCPU },
     { "privileged", no_argument, NULL, OPT_PRIVILEGED },
+    { "self-test-privilege", required_argument, NULL, OPT_SELF_TEST },
     { "no-disasm", no_argument, NULL, OPT_NO_DISASM },
     { "quiet", no_argument, NULL, 'q' },
     { "list", no_argument, NULL, OPT_LIST },
@@ -296,6 +297,9 @@ static int watch_option(struct parser *p, int opt)
         return 0;
     case OPT_PRIVILEGED:
         cfg->privileged = true;
+        return 0;
+    case OPT_SELF_TEST:
+        cfg->self_test = optarg;
         return 0;
     case OPT_NO_DISASM:
         cfg->no_disasm = true;

@@ -50,6 +50,7 @@ struct config {
     bool takeover;
     bool per_vcpu;
     bool privileged;
+    char *self_test;         /* of --self-test-privilege, or NULL */
     bool quiet;
     bool no_disasm;
 };

@@ -101,9 +101,24 @@ static int allow_limited(scmp_filter_ctx ctx)
     return allow(ctx, SCMP_SYS(socket), 1, &local);
 }
 
+/*
+ * A call by another architecture's table (int 0x80) would end one thread only,
+ * and a thread that a library has started would go on without a filter.
+ */
+static int set_attributes(scmp_filter_ctx ctx)
+{
+    int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+                              SCMP_ACT_KILL_PROCESS);
+
+    return rc ? rc : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+}
+
 static int add_rules(scmp_filter_ctx ctx, bool legacy)
 {
-    int rc = allow_limited(ctx);
+    int rc = set_attributes(ctx);
+
+    if ( !rc )
+        rc = allow_limited(ctx);
 
     for ( size_t i = 0; !rc && i < sizeof(plain) / sizeof(*plain); i++ )
         rc = allow(ctx, plain[i], 0, NULL);

@@ -10,6 +10,7 @@
 #include "confine.h"
 #include "domains.h"
 #include "privilege.h"
+#include "selftest.h"
 #include "watch_private.h"
 
 #define BATCH_PRINTING 32U   /* each may cost a read of guest memory */
@@ -188,12 +189,43 @@ static void print_start(struct watch *w)
     watch_line(&w->out, w->print->header(&h));
 }
 
+/* What can be done to another domain: before, with handles cut, filtered. */
+static void self_test(struct watch *w, struct selftest *t, const char *stage)
+{
+    bool legacy = vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY;
+    bool last = !strcmp(stage, "confined");
+
+    if ( !w->cfg->self_test )
+        return;
+    selftest_attempts(t, stage, legacy || !last, !last, stderr);
+    if ( last )
+        selftest_violate(t, stderr);
+}
+
+static enum exit_code self_test_begin(struct watch *w, struct selftest *t)
+{
+    if ( !w->cfg->self_test )
+        return EXIT_OK;
+    if ( selftest_parse(t, w->cfg->self_test, stderr) )
+        return EXIT_USAGE;
+    if ( !selftest_begin(t, w->domid) )
+        return EXIT_OK;
+    fprintf(stderr, "vmi-agent: --self-test-privilege: this process holds no "
+            "handle of Xen\n");
+    return EXIT_NO_XEN;
+}
+
 /*
  * The first lines are printed in between: making them uses what sets itself
  * up on first use (json-c's hash seed), which the filter would not let pass.
  */
 static enum exit_code give_up_privileges(struct watch *w)
 {
+    struct selftest t;
+    enum exit_code code = self_test_begin(w, &t);
+
+    if ( code )
+        return code;
     if ( w->cfg->privileged )
     {
         fprintf(stderr, "vmi-agent: warning: --privileged: keeping all "
@@ -201,12 +233,15 @@ static enum exit_code give_up_privileges(struct watch *w)
         print_start(w);
         return EXIT_OK;
     }
+    self_test(w, &t, "before");
     if ( privilege_drop(w->h, stderr) )
         return EXIT_PRIVILEGE;
+    self_test(w, &t, "restricted");
     print_start(w);
     if ( confine_syscalls(vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,
                           stderr) )
         return EXIT_PRIVILEGE;
+    self_test(w, &t, "confined");
     return EXIT_OK;
 }
 

@@ -35,6 +35,7 @@ compile()
     compile_one "$root" guestmem -lxenforeignmemory
     compile_one "$root" legacy-monitor -lxenctrl -lxenevtchn
     compile_one "$root" badcalls -lxenforeignmemory -lxenevtchn
+    compile_one "$root" portpeer -lxenctrl -lxenevtchn
 }
 
 # copy_closure ROOT SOURCE...: the libraries that the ELF files under the
