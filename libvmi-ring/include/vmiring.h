@@ -523,6 +523,14 @@ struct vmiring_domain_entry {
 int vmiring_sim_domains(const char *sim, uint32_t first,
                         struct vmiring_domain_entry *out, uint32_t nr);
 
+/*
+ * Returns a file descriptor (O_CLOEXEC, non-blocking) that becomes readable
+ * whenever domains of that host come or go: read and ignore what is there,
+ * then list them anew.  End of file: the host has ended.  The caller closes
+ * it.  errno as vmiring_sim_domains(); on Xen, watch xenstore.
+ */
+int vmiring_sim_watch(const char *sim);
+
 /* ---- guest memory ---- */
 
 /*

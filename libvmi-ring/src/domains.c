@@ -77,3 +77,21 @@ int vmiring_sim_domains(const char *sim, uint32_t first,
 
     return got < 0 ? -1 : (int)done;
 }
+
+int vmiring_sim_watch(const char *sim)
+{
+    struct msg *msg = open_msg();
+    struct host *host;
+    int fd;
+
+    if ( !sim )
+        return fail(msg, ENOTSUP, "sim: is NULL; on Xen, watch xenstore");
+    host = sim_host_open(msg, sim);
+    if ( !host )
+        return -1;
+    fd = sim_watch(host);
+    if ( fd < 0 )
+        fail(msg, errno, "watching domains: %s", strerror(errno));
+
+    return fd;
+}

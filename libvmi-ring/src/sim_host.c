@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated host: hypercalls over a Unix socket, see sim_proto.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -657,6 +658,27 @@ int sim_dominfo(struct host *host, uint32_t domid, struct simp_domain *d)
     d->name[sizeof(d->name) - 1] = 0;
 
     return 0;
+}
+
+int sim_watch(struct host *host)
+{
+    struct sim_host *s = to_sim(host);
+    struct call c;
+    int fd = -1, err = 0;
+
+    call_init(&c, SIMP_WATCH, 0);
+    if ( call(s, &c) < 0 || fcntl(s->sock, F_SETFL, O_NONBLOCK) )
+        err = errno;
+    else
+    {
+        close_fds(&c, c.rep.nr_fds);
+        fd = s->sock;
+        s->sock = -1;
+    }
+    host->ops->close(host, false);
+    errno = err;
+
+    return fd;
 }
 
 int sim_list(struct host *host, uint32_t first, uint32_t nr,

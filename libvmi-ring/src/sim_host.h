@@ -9,6 +9,9 @@
 /* ESRCH: no such domain. */
 int sim_dominfo(struct host *host, uint32_t domid, struct simp_domain *d);
 /* Domains from first on; returns how many of nr were filled. */
+/* The connection, taken out of host, which is closed; -1 and errno. */
+int sim_watch(struct host *host);
+
 int sim_list(struct host *host, uint32_t first, uint32_t nr,
              struct simp_domain *out);
 

@@ -102,6 +102,14 @@ enum simp_op {
      */
     SIMP_RESTRICT = 8,
 
+    /*
+     * WATCH: from the reply on, the host sends a struct simp_rep with op WATCH
+     * and cookie 0 whenever domains have come or gone.  What was not received
+     * yet stands for what comes later too: LIST, on another connection, tells
+     * the rest.
+     */
+    SIMP_WATCH = 9,
+
     /* LEGACY_VERSION.  Reply: val[0] = VM_EVENT_INTERFACE_VERSION. */
     SIMP_LEGACY_VERSION = 16,
 

@@ -20,8 +20,11 @@
 #define MAX_CONNS   256U
 
 static struct guest_config configs[MAX_DOMAINS];
-static struct domain *domains[MAX_DOMAINS];     /* NULL: destroyed */
-static unsigned int nr_domains;
+static struct domain *domains[MAX_DOMAINS];     /* NULL: destroyed, not used */
+static domid_t domids[MAX_DOMAINS];
+static unsigned int nr_domains;                 /* of the command line */
+static unsigned int nr_created;
+static bool control;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static uint64_t seed = 1;
 
@@ -44,6 +47,9 @@ static const char usage_text[] =
 "                      (halt)\n"
 "      reply=1         check that each guest request's answer changed EDI\n"
 "      altp2m=1        alternate views\n"
+"  --control         read lines from standard input: 'add LIST' makes a domain,\n"
+"                    'remove DOMID' destroys one; without --domain there is\n"
+"                    none at the start\n"
 "  --seed S          of the guests' random choices (1)\n"
 "  --no-v2           offer the legacy ABI alone\n"
 "  --no-legacy       offer version 2 alone\n"
@@ -140,17 +146,14 @@ static void set_option(struct guest_config *g, unsigned int key, char *value)
     }
 }
 
-static void add_domain(char *list)
+static void parse_domain(struct guest_config *g, unsigned int nr, char *list)
 {
     static char *const keys[] = { "name", "vcpus", "program", "rate", "count",
                                   "start", "end", "reply", "altp2m", NULL };
-    struct guest_config *g;
     char *value;
 
-    if ( nr_domains == MAX_DOMAINS )
-        die_usage("too many domains", list);
-    g = &configs[nr_domains++];
-    snprintf(g->name, sizeof(g->name), "sim%u", nr_domains);
+    *g = (struct guest_config){ .rate = 0 };
+    snprintf(g->name, sizeof(g->name), "sim%u", nr);
     g->vcpus = 1;
     g->rate = 100;
     strcpy(g->program, "gr");
@@ -164,6 +167,14 @@ static void add_domain(char *list)
             die_usage("unknown domain option", word);
         set_option(g, key, value);
     }
+}
+
+static void add_domain(char *list)
+{
+    if ( nr_domains == MAX_DOMAINS )
+        die_usage("too many domains", list);
+    parse_domain(&configs[nr_domains], nr_domains + 1, list);
+    nr_domains++;
 }
 
 static void set_param(char *text)
@@ -204,9 +215,10 @@ static void default_socket(void)
 static void parse(int argc, char **argv)
 {
     enum { SOCKET = 1, DOMAIN, SEED, NO_V2, NO_LEGACY, PARAM, VERBOSE, HELP,
-           VERSION };
+           VERSION, CONTROL };
     static const struct option options[] = {
         { "socket", 1, NULL, SOCKET },  { "domain", 1, NULL, DOMAIN },
+        { "control", 0, NULL, CONTROL },
         { "seed", 1, NULL, SEED },      { "no-v2", 0, NULL, NO_V2 },
         { "no-legacy", 0, NULL, NO_LEGACY }, { "param", 1, NULL, PARAM },
         { "verbose", 0, NULL, VERBOSE }, { "help", 0, NULL, HELP },
@@ -219,6 +231,7 @@ static void parse(int argc, char **argv)
         {
         case SOCKET:    set_socket(optarg); break;
         case DOMAIN:    add_domain(optarg); break;
+        case CONTROL:   control = true; break;
         case SEED:      seed = number(optarg, UINT64_MAX); break;
         case NO_V2:     server_offers &= ~SIMP_HAS_V2; break;
         case NO_LEGACY: server_offers &= ~SIMP_HAS_LEGACY; break;
@@ -239,7 +252,7 @@ static void parse(int argc, char **argv)
         }
     if ( optind < argc )
         die_usage("unexpected argument", argv[optind]);
-    if ( !nr_domains )
+    if ( !nr_domains && !control )
         add_domain((char[]){ "" });
     if ( !socket_path[0] )
         default_socket();
@@ -351,6 +364,18 @@ static void end_conns(void)
 
 /* ---- domains ---- */
 
+static bool create_domain(unsigned int i, const char **error)
+{
+    struct guest_config *g = &configs[i];
+
+    g->seed = seed + nr_created;
+    domids[i] = nr_created + 1;
+    domains[i] = guest_create(domids[i], g, error);
+    nr_created += !!domains[i];
+
+    return domains[i];
+}
+
 static void create_domains(void)
 {
     unsigned int i;
@@ -358,14 +383,21 @@ static void create_domains(void)
     guest_init();
     for ( i = 0; i < nr_domains; i++ )
     {
-        struct guest_config *g = &configs[i];
         const char *error;
 
-        g->seed = seed + i;
-        domains[i] = guest_create(i + 1, g, &error);
-        if ( !domains[i] )
+        if ( !create_domain(i, &error) )
             die_usage("unknown or too long program", error);
     }
+}
+
+static void start_domain(unsigned int i)
+{
+    const struct guest_config *g = &configs[i];
+
+    printf("vmi-sim: simulated domain %u '%s': %u vCPUs, program %s, "
+           "rate %" PRIu64 "/s, count %" PRIu64 "\n", domids[i], g->name,
+           g->vcpus, g->program, g->rate, g->count);
+    guest_start(domains[i]);
 }
 
 static void start_domains(void)
@@ -373,24 +405,18 @@ static void start_domains(void)
     unsigned int i;
 
     for ( i = 0; i < nr_domains; i++ )
-    {
-        const struct guest_config *g = &configs[i];
-
-        printf("vmi-sim: simulated domain %u '%s': %u vCPUs, program %s, "
-               "rate %" PRIu64 "/s, count %" PRIu64 "\n", i + 1, g->name,
-               g->vcpus, g->program, g->rate, g->count);
-        guest_start(domains[i]);
-    }
+        start_domain(i);
 }
 
 static void destroy_domain(unsigned int i)
 {
     printf("vmi-sim: simulated domain %u '%s': %" PRIu64
-           " iterations made, destroyed\n", i + 1, configs[i].name,
+           " iterations made, destroyed\n", domids[i], configs[i].name,
            guest_iterations(domains[i]));
     fflush(stdout);
     guest_destroy(domains[i]);
     domains[i] = NULL;
+    server_domains_changed();
 }
 
 static void destroy_ended(void)
@@ -400,27 +426,100 @@ static void destroy_ended(void)
 
     if ( read(guest_end_fd(), &n, sizeof(n)) != sizeof(n) )
         return;
-    for ( i = 0; i < nr_domains; i++ )
+    for ( i = 0; i < MAX_DOMAINS; i++ )
         if ( domains[i] && guest_wants_destroy(domains[i]) )
             destroy_domain(i);
 }
 
+/* ---- domains that come and go ---- */
+
+static void control_add(char *list)
+{
+    const char *error;
+    unsigned int i;
+
+    for ( i = 0; i < MAX_DOMAINS && domains[i]; i++ )
+        ;
+    if ( i == MAX_DOMAINS )
+        die_usage("too many domains", list);
+    parse_domain(&configs[i], nr_created + 1, list);
+    if ( !create_domain(i, &error) )
+        die_usage("unknown or too long program", error);
+    start_domain(i);
+    fflush(stdout);
+    server_domains_changed();
+}
+
+static void control_remove(const char *text)
+{
+    domid_t domid = number(text, UINT16_MAX);
+    unsigned int i;
+
+    for ( i = 0; i < MAX_DOMAINS; i++ )
+        if ( domains[i] && domids[i] == domid )
+        {
+            destroy_domain(i);
+            return;
+        }
+    printf("vmi-sim: there is no domain %u to remove\n", domid);
+    fflush(stdout);
+}
+
+static void control_line(char *line)
+{
+    if ( !strncmp(line, "add ", 4) || !strcmp(line, "add") )
+        control_add(line + 3 + (line[3] == ' '));
+    else if ( !strncmp(line, "remove ", 7) )
+        control_remove(line + 7);
+    else if ( *line )
+        die_usage("unknown command on standard input", line);
+}
+
+/* False: no more will come.  A line that is too long is no command. */
+static bool control_input(void)
+{
+    static char line[512];
+    static size_t used;
+    ssize_t n = read(STDIN_FILENO, line + used, sizeof(line) - 1 - used);
+    char *end;
+
+    if ( n <= 0 )
+        return n < 0 && errno == EINTR;
+    used += n;
+    line[used] = '\0';
+    while ( (end = strchr(line, '\n')) )
+    {
+        *end++ = '\0';
+        control_line(line);
+        used -= end - line;
+        memmove(line, end, used + 1);
+    }
+    if ( used == sizeof(line) - 1 )
+        die_usage("too long a line on standard input", line);
+
+    return true;
+}
+
 static void run(int listener, int signals)
 {
-    struct pollfd fds[3] = { { .fd = listener, .events = POLLIN },
+    struct pollfd fds[4] = { { .fd = listener, .events = POLLIN },
                              { .fd = signals, .events = POLLIN },
-                             { .fd = guest_end_fd(), .events = POLLIN } };
+                             { .fd = guest_end_fd(), .events = POLLIN },
+                             { .fd = control ? STDIN_FILENO : -1,
+                               .events = POLLIN } };
 
     for ( ; ; )
     {
         struct signalfd_siginfo info;
 
-        if ( poll(fds, 3, -1) < 0 )
+        if ( poll(fds, 4, -1) < 0 )
             continue;
         if ( fds[0].revents )
             accept_one(listener);
         if ( fds[2].revents )
             destroy_ended();
+        if ( fds[3].revents && !control_input() )
+            fds[3].fd = -1;
         if ( !fds[1].revents ||
              read(signals, &info, sizeof(info)) != sizeof(info) )
             continue;
@@ -458,7 +557,7 @@ int main(int argc, char **argv)
     close(listener);
     unlink(socket_path);
     end_conns();
-    for ( i = 0; i < nr_domains; i++ )
+    for ( i = 0; i < MAX_DOMAINS; i++ )
         if ( domains[i] )
             destroy_domain(i);
     sim_softirq_drain();

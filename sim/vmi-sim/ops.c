@@ -12,10 +12,10 @@
 
 /* ---- domains ---- */
 
-/* A UUID that is the same in every run: of the name alone. */
-static void fill_uuid(uint8_t *uuid, const char *name)
+/* A UUID that is the same in every run: of name and number alone. */
+static void fill_uuid(uint8_t *uuid, const char *name, domid_t domid)
 {
-    uint64_t h = 0xcbf29ce484222325ULL;
+    uint64_t h = 0xcbf29ce484222325ULL ^ domid;
     unsigned int i;
 
     for ( ; *name; name++ )
@@ -40,7 +40,7 @@ static void describe(struct simp_domain *to, const struct domain *d)
     }
     to->nr_pages = GUEST_RAM_BYTES >> PAGE_SHIFT;
     memcpy(to->name, d->name, sizeof(to->name));
-    fill_uuid(to->uuid, d->name);
+    fill_uuid(to->uuid, d->name, d->domain_id);
 }
 
 int op_list(struct conn *c, struct domain *unused)
@@ -67,6 +67,14 @@ int op_dominfo(struct conn *c, struct domain *d)
 {
     describe((void *)c->out, d);
     c->rep.data_size[0] = sizeof(struct simp_domain);
+
+    return 0;
+}
+
+int op_watch(struct conn *c, struct domain *unused)
+{
+    (void)unused;
+    c->watching = true;
 
     return 0;
 }

@@ -21,6 +21,7 @@ static const struct op {
     [SIMP_DOMINFO]          = { op_dominfo, 0, 0, true, true, 0 },
     [SIMP_DM_OP]            = { op_dm_op, 0, 2, true, true, SIMP_HAS_V2 },
     [SIMP_MAP_RESOURCE]     = { op_map_resource, 4, 0, true, true, SIMP_HAS_V2 },
+    [SIMP_WATCH]            = { op_watch, 0, 0, false, false, 0 },
     [SIMP_BIND]             = { op_bind, 1, 0, true, true, 0 },
     [SIMP_UNBIND]           = { op_unbind, 1, 0, true, true, 0 },
     [SIMP_LEGACY_VERSION]   = { op_legacy_version, 0, 0, false, false,
@@ -227,6 +228,23 @@ static void end_the_dead(void)
     list_for_each_entry ( c, &conns, list )
         if ( hung_up(c) )
             end_conn(c);
+    pthread_mutex_unlock(&conns_mutex);
+}
+
+/* The reply to WATCH was sent under the same mutex: it comes first. */
+void server_domains_changed(void)
+{
+    static const struct simp_rep told = { .op = SIMP_WATCH };
+    struct conn *c;
+
+    pthread_mutex_lock(&conns_mutex);
+    list_for_each_entry ( c, &conns, list )
+    {
+        pthread_mutex_lock(&c->mutex);
+        if ( c->watching && !c->ended )
+            (void)send(c->fd, &told, sizeof(told), MSG_DONTWAIT | MSG_NOSIGNAL);
+        pthread_mutex_unlock(&c->mutex);
+    }
     pthread_mutex_unlock(&conns_mutex);
 }
 

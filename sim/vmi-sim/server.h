@@ -26,6 +26,7 @@ struct conn {
     pthread_mutex_t mutex;  /* held while a request is in work */
     bool ended;             /* the client has gone, and its handles with it */
     bool greeted;
+    bool watching;          /* is told when domains come and go */
     bool restricted;
     domid_t restricted_to;
     char name[64];
@@ -49,12 +50,16 @@ extern uint32_t server_offers;
 /* Serves one connection until it ends, and gives back all but fd. */
 void serve(int fd);
 
+/* Tells every connection that watches: domains came or went. */
+void server_domains_changed(void);
+
 /*
  * Handlers: fill rep.val, rep.data_size, out and fds, and return rc.  d is the
  * domain of the request, held, or NULL where the op has none.
  */
 int op_list(struct conn *c, struct domain *d);
 int op_dominfo(struct conn *c, struct domain *d);
+int op_watch(struct conn *c, struct domain *d);
 int op_dm_op(struct conn *c, struct domain *d);
 int op_map_resource(struct conn *c, struct domain *d);
 int op_bind(struct conn *c, struct domain *d);

@@ -46,8 +46,8 @@ class Host:
         args = [SIM, "--socket", self.path, *options]
         for domain in domains:
             args += ["--domain", domain]
-        self.p = subprocess.Popen(args, stdout=self.log,
-                                  stderr=subprocess.STDOUT)
+        self.p = subprocess.Popen(args, stdin=subprocess.PIPE, bufsize=0,
+                                  stdout=self.log, stderr=subprocess.STDOUT)
         test.addCleanup(self.close, test)
         wait_for("vmi-sim", lambda: self.alive() and
                  re.search("ready at", self.text()))
@@ -55,6 +55,26 @@ class Host:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.connection.connect(self.path)
         self.call(HELLO, 0, (MAGIC, VERSION), b"test[0]")
+
+    # ---- with --control: domains come and go ----
+
+    def add(self, domain):
+        """Returns the new domain's number."""
+        self.vcpus.append(int(re.search(r"vcpus=(\d+)", domain).group(1)))
+        self.p.stdin.write(b"add %s\n" % domain.encode())
+        domid = len(self.vcpus)
+        wait_for("domain %d" % domid, lambda: self.alive() and re.search(
+            r"simulated domain %d '.*vCPUs" % domid, self.text()))
+        return domid
+
+    def remove(self, domid):
+        self.p.stdin.write(b"remove %d\n" % domid)
+        self.wait_gone(domid)
+
+    def wait_gone(self, domid):
+        wait_for("the end of domain %d" % domid, lambda: self.alive() and
+                 re.search(r"simulated domain %d '.*destroyed" % domid,
+                           self.text()))
 
     def alive(self):
         if self.p.poll() is not None:
@@ -76,6 +96,7 @@ class Host:
             self.p.wait()
             code = "none (killed)"
         self.log.close()
+        self.p.stdin.close()
         with test.subTest("vmi-sim"):
             test.assertEqual(code, 0, self.text())
         subprocess.run(["rm", "-rf", self.dir], check=True)

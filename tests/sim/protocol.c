@@ -69,7 +69,9 @@ static void test_arguments(void)
         int rc;
     } cases[] = {
         { 0, 0, { 0 }, -EOPNOTSUPP },
-        { 9, 1, { 0 }, -EOPNOTSUPP },
+        { 10, 1, { 0 }, -EOPNOTSUPP },
+        { SIMP_WATCH, 1, { 0 }, -EINVAL },
+        { SIMP_WATCH, 0, { 1 }, -EINVAL },
         { 1000, 1, { 0 }, -EOPNOTSUPP },
         { UINT32_MAX, 1, { 0 }, -EOPNOTSUPP },
         { SIMP_DOMINFO, 2, { 0 }, -ESRCH },
