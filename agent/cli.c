@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "supervisor.h"
 
 #define DOMID_MAX 0x7fefU    /* DOMID_FIRST_RESERVED - 1 */
 
@@ -15,12 +16,14 @@ enum {
     OPT_SPLIT, OPT_REGS, OPT_BATCH, OPT_BATCH_SLEEP, OPT_REPLY, OPT_DENY,
     OPT_ON_DEATH, OPT_DEADLINE, OPT_REATTACH, OPT_TAKEOVER, OPT_PER_VCPU,
     OPT_PRIVILEGED, OPT_NO_DISASM, OPT_LIST, OPT_STATUS, OPT_RELEASE,
-    OPT_PROBE, OPT_VERSION, OPT_REARM, OPT_SELF_TEST
+    OPT_PROBE, OPT_VERSION, OPT_REARM, OPT_SELF_TEST,
+    OPT_ALL
 };
 
 static const struct option long_options[] = {
     { "domid", required_argument, NULL, OPT_DOMID },
     { "name", required_argument, NULL, OPT_NAME },
+    { "all", no_argument, NULL, OPT_ALL },
     { "abi", required_argument, NULL, OPT_ABI },
     { "sim", optional_argument, NULL, OPT_SIM },
     { "events", required_argument, NULL, 'e' },
@@ -298,6 +301,9 @@ static int watch_option(struct parser *p, int opt)
     case OPT_PRIVILEGED:
         cfg->privileged = true;
         return 0;
+    case OPT_ALL:
+        cfg->all = true;
+        return 0;
     case OPT_SELF_TEST:
         cfg->self_test = optarg;
         return 0;
@@ -391,9 +397,11 @@ static int check_watch(struct parser *p)
 {
     struct config *cfg = p->cfg;
 
-    if ( cfg->have_domid == (cfg->name != NULL) )
-        return bad(p, "expected --domid N or --name NAME (or --list, "
+    if ( cfg->have_domid + (cfg->name != NULL) + cfg->all != 1 )
+        return bad(p, "expected --domid N, --name NAME or --all (or --list, "
                    "--status, --release, --probe)");
+    if ( supervisor_wanted(cfg) && (cfg->count || cfg->self_test) )
+        return bad(p, "-c and --self-test-privilege are for one domain");
     if ( cfg->reply && cfg->regs == VMIRING_REGS_NONE )
         return bad(p, "--reply changes registers: it needs --regs core or all");
     if ( cfg->abi == VMIRING_ABI_LEGACY &&
@@ -456,7 +464,7 @@ const char *cli_default_socket(void)
 void cli_help(FILE *out)
 {
     fputs(
-"usage: vmi-agent --domid N | --name NAME [options]\n"
+"usage: vmi-agent --domid N | --name NAME | --all [options]\n"
 "       vmi-agent --list | --status DOMID | --release DOMID | --probe\n"
 "\n"
 "Watches one Xen guest: prints its introspection events, answers those that\n"
@@ -464,6 +472,8 @@ void cli_help(FILE *out)
 "\n"
 "what to watch\n"
 "  --domid N, --name NAME  the domain\n"
+"  --all, --name PATTERN   every domain, or those whose name matches (* ? [);\n"
+"                          one process each, as they come and go\n"
 "  --abi auto|v2|legacy    auto: v2 where the host has it\n"
 "  --sim [SOCKET]          a simulated host (vmi-sim) instead of Xen\n"
 "  -e, --events EVENT,...  each with :sync or :async behind it:\n", out);

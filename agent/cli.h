@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "events.h"
 #include "exitcode.h"
@@ -28,7 +29,8 @@ struct config {
     enum format format;
     bool have_domid;
     uint32_t domid;
-    const char *name;
+    const char *name;        /* a pattern of fnmatch(3): see supervisor.h */
+    bool all;
     uint32_t abi;            /* enum vmiring_abi */
     const char *sim;         /* NULL: the Xen of this host */
     struct event_list events;
@@ -50,6 +52,7 @@ struct config {
     bool takeover;
     bool per_vcpu;
     bool privileged;
+    pid_t parent;            /* in a worker: the supervisor; else 0 */
     char *self_test;         /* of --self-test-privilege, or NULL */
     bool quiet;
     bool no_disasm;

@@ -21,7 +21,8 @@ static void copy_name(char *out, size_t size, const char *name)
             *out = '?';
 }
 
-static int add(struct domain_list *list, uint32_t domid, const char *name)
+static int add(struct domain_list *list, uint32_t domid, const char *name,
+               const char *uuid)
 {
     struct domain_entry *more =
         realloc(list->entry, (list->nr + 1) * sizeof(*more));
@@ -32,6 +33,7 @@ static int add(struct domain_list *list, uint32_t domid, const char *name)
     more += list->nr++;
     more->domid = domid;
     copy_name(more->name, sizeof(more->name), name);
+    copy_name(more->uuid, sizeof(more->uuid), uuid);
     return 0;
 }
 
@@ -44,13 +46,18 @@ static struct xs_handle *store_open(void)
     return xs;
 }
 
-/* The caller frees it; NULL: no name. */
-static char *store_name(struct xs_handle *xs, uint32_t domid)
+/* The caller frees it; NULL: it has none. */
+static char *store_key(struct xs_handle *xs, uint32_t domid, const char *key)
 {
     char path[48];
 
-    snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/name", domid);
+    snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/%s", domid, key);
     return xs_read(xs, XBT_NULL, path, NULL);
+}
+
+static char *store_name(struct xs_handle *xs, uint32_t domid)
+{
+    return store_key(xs, domid, "name");
 }
 
 static int store_list(struct xs_handle *xs, struct domain_list *list)
@@ -65,16 +72,29 @@ static int store_list(struct xs_handle *xs, struct domain_list *list)
     {
         uint32_t domid = strtoul(dir[i], NULL, 10);
         char *name = store_name(xs, domid);
+        char *vm = store_key(xs, domid, "vm");   /* "/vm/UUID" */
+        const char *uuid = vm ? strrchr(vm, '/') : NULL;
 
-        rc = add(list, domid, name);
+        rc = add(list, domid, name, uuid ? uuid + 1 : NULL);
         free(name);
+        free(vm);
     }
     free(dir);
     return rc;
 }
 
+static void uuid_text(const uint8_t uuid[16], char out[DOMAIN_UUID_LEN + 1])
+{
+    char *at = out;
+
+    for ( unsigned int i = 0; i < 16; i++ )
+        at += sprintf(at, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" :
+                          "%02x", uuid[i]);
+}
+
 static int sim_list(const char *sim, struct domain_list *list)
 {
+    char uuid[DOMAIN_UUID_LEN + 1];
     struct vmiring_domain_entry got[SIM_CHUNK];
     uint32_t first = 0;
     int n;
@@ -85,7 +105,8 @@ static int sim_list(const char *sim, struct domain_list *list)
         n = vmiring_sim_domains(sim, first, got, SIM_CHUNK);
         for ( int i = 0; i < n; i++ )
         {
-            if ( add(list, got[i].domid, got[i].name) )
+            uuid_text(got[i].uuid, uuid);
+            if ( add(list, got[i].domid, got[i].name, uuid) )
                 return -1;
             first = got[i].domid + 1;
         }

@@ -5,8 +5,11 @@
 
 #include <stdint.h>
 
+#define DOMAIN_UUID_LEN 36
+
 struct domain_entry {
     uint32_t domid;
+    char uuid[DOMAIN_UUID_LEN + 1];  /* "" where it has none */
     char name[64];           /* "" where it has none */
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "supervisor.h"
 #include "watch.h"
 
 /* What is opened next must not become our output. */
@@ -39,7 +40,7 @@ static enum exit_code run(const struct config *cfg)
     case CMD_WATCH:
         break;
     }
-    return watch_run(cfg);
+    return supervisor_wanted(cfg) ? supervisor_run(cfg) : watch_run(cfg);
 }
 
 int main(int argc, char **argv)

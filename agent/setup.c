@@ -12,6 +12,7 @@
 #include "privilege.h"
 #include "selftest.h"
 #include "watch_private.h"
+#include "worker.h"
 
 #define BATCH_PRINTING 32U   /* each may cost a read of guest memory */
 #define BATCH_QUIET    256U
@@ -236,6 +237,8 @@ static enum exit_code give_up_privileges(struct watch *w)
     self_test(w, &t, "before");
     if ( privilege_drop(w->h, stderr) )
         return EXIT_PRIVILEGE;
+    if ( w->cfg->parent && worker_tie(w->cfg->parent) )
+        return EXIT_INTERNAL;    /* it has ended: nobody would read this */
     self_test(w, &t, "restricted");
     print_start(w);
     if ( confine_syscalls(vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,

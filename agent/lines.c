@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lines.h"
+
+void lines_begin(struct lines *l, int fd, bool json, const char *mark)
+{
+    l->fd = fd;
+    l->json = json;
+    l->mark = mark;
+    l->used = 0;
+    l->skipping = false;
+}
+
+void lines_end(struct lines *l)
+{
+    if ( l->fd >= 0 )
+        close(l->fd);
+    l->fd = -1;
+    l->bad += l->used > 0;   /* torn: the process ended while it wrote */
+    l->used = 0;
+}
+
+int lines_read(struct lines *l)
+{
+    ssize_t n;
+
+    if ( l->fd < 0 )
+        return -1;
+    n = read(l->fd, l->buf + l->used, sizeof(l->buf) - l->used);
+    if ( n > 0 )
+        l->used += n;
+    else if ( !n || (errno != EAGAIN && errno != EINTR) )
+        return -1;
+    return 0;
+}
+
+/* No byte that could end the line early or speak to a terminal. */
+static bool printable(const char *line, size_t len)
+{
+    for ( size_t i = 0; i < len; i++ )
+        if ( (unsigned char)line[i] < ' ' && line[i] != '\t' )
+            return false;
+    return true;
+}
+
+/*
+ * The mark comes last in an object: where a key stands twice, readers take the
+ * last one, so a worker cannot speak for another domain.  An object that is not
+ * closed where it seems to be does not become a valid one by the mark.
+ */
+static bool mark(struct lines *l, size_t len)
+{
+    if ( !printable(l->buf, len) )
+        return false;
+    if ( !l->json )
+    {
+        snprintf(l->out, sizeof(l->out), "%s%.*s\n", l->mark, (int)len,
+                 l->buf);
+        return true;
+    }
+    while ( len && l->buf[len - 1] == ' ' )
+        len--;
+    if ( len < 3 || l->buf[0] != '{' || l->buf[len - 1] != '}' )
+        return false;
+    snprintf(l->out, sizeof(l->out), "%.*s,%s}\n", (int)len - 1, l->buf,
+             l->mark);
+    return true;
+}
+
+const char *lines_next(struct lines *l)
+{
+    char *end;
+
+    while ( (end = memchr(l->buf, '\n', l->used)) )
+    {
+        size_t len = end - l->buf;
+        bool good = !l->skipping && mark(l, len);
+
+        l->skipping = false;
+        l->used -= len + 1;
+        memmove(l->buf, end + 1, l->used);
+        if ( good )
+            return l->out;
+        l->bad++;
+    }
+    if ( l->used == sizeof(l->buf) )
+    {
+        l->skipping = true;
+        l->used = 0;
+    }
+    return NULL;
+}
