@@ -301,12 +301,6 @@ static int watch_option(struct parser *p, int opt)
     case OPT_PRIVILEGED:
         cfg->privileged = true;
         return 0;
-    case OPT_ALL:
-        cfg->all = true;
-        return 0;
-    case OPT_SELF_TEST:
-        cfg->self_test = optarg;
-        return 0;
     case OPT_NO_DISASM:
         cfg->no_disasm = true;
         return 0;
@@ -332,6 +326,12 @@ static int option(struct parser *p, int opt, int argc, char **argv)
         if ( cfg->name || !*optarg )
             return bad(p, "--name: expected one name");
         cfg->name = optarg;
+        return 0;
+    case OPT_ALL:
+        cfg->all = true;
+        return 0;
+    case OPT_SELF_TEST:
+        cfg->self_test = optarg;
         return 0;
     case OPT_SIM:
         return set_sim(p, argc, argv);

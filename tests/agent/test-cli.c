@@ -156,6 +156,10 @@ Test(cli, refused)
     static const struct { const char *line, *says; } cases[] = {
         { "", "expected --domid" },
         { "--domid 1 --name x", "expected --domid" },
+        { "--domid 1 --all", "expected --domid" },
+        { "--all --name x", "expected --domid" },
+        { "--all -c 5", "are for one domain" },
+        { "--name web* -c 5", "are for one domain" },
         { "--domid x", "expected a domain number" },
         { "--domid -1", "expected a domain number" },
         { "--domid 1x", "expected a domain number" },
