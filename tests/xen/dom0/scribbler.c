@@ -9,7 +9,9 @@
  *
  * scribbler DOMID runaway: one named case of the legacy ring. The response
  * position jumps to rsp_cons + 0x80000100, which an unpatched Xen takes for
- * 2^31 responses. Then the position is put right, and the guest must go on.
+ * 2^31 responses: 4.17.5 then loops in the notification and fills the console
+ * with "vm_event interface version mismatch". Then the position is put right,
+ * and the guest must go on.
  *
  * Prints "attached", then "total writes=N calls=N refused=N slowest_us=N":
  * refused control calls, and the longest of all calls.
