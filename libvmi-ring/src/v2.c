@@ -244,6 +244,26 @@ static void seq_seen(struct v2 *v2, uint32_t vcpu, uint64_t seq)
         v2->vcpus[vcpu].next_seq = seq + 1;
 }
 
+/*
+ * Whether lost, which was read first, and a lost_seq that was read after it
+ * belong together (R7): Xen counts on the ring first, and for the vCPU last.
+ * If not, they will the next time; settle() sees that there is one.
+ */
+static bool loss_is_whole(const struct v2 *v2, uint32_t r, uint32_t vcpu,
+                          uint64_t lost)
+{
+    uint32_t first = v2->nr_rings == 1 ? 0 : r;
+    uint32_t end = v2->nr_rings == 1 ? v2->nr_vcpus : r + 1;
+    uint64_t sum = 0;
+    uint32_t i;
+
+    for ( i = first; i < end; i++ )
+        sum += shm_acquire64(&v2->lines[i].lost);
+
+    return shm_read64(&v2->lines[vcpu].lost) == lost &&
+           shm_read64(&v2->rings[r].line->lost) == sum;
+}
+
 /* Losses with nothing behind them, when the rings are empty. */
 static int next_trailing(vmiring *h, struct event *e)
 {
@@ -261,14 +281,14 @@ static int next_trailing(vmiring *h, struct event *e)
 
         for ( vcpu = v2->nr_rings == 1 ? 0 : i; vcpu < end; vcpu++ )
         {
-            uint64_t lost = lost_untold(v2, vcpu);
-            uint64_t last;
+            uint64_t told = v2->vcpus[vcpu].lost_told;
+            uint64_t lost = shm_acquire64(&v2->lines[vcpu].lost);  /* R7 */
+            uint64_t last = shm_acquire64(&v2->lines[vcpu].lost_seq);
 
-            if ( !lost )
+            if ( lost <= told || !loss_is_whole(v2, i, vcpu, lost) )
                 continue;
 
-            last = shm_read64(&v2->lines[vcpu].lost_seq);
-            tell_lost(h, e, vcpu, lost, last);
+            tell_lost(h, e, vcpu, lost - told, last);
             seq_seen(v2, vcpu, last);
 
             return 1;

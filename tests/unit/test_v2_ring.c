@@ -392,6 +392,38 @@ Test(v2_loss, nothing_behind)
     fake_free(f);
 }
 
+/*
+ * Xen was seen in the middle of counting a loss: lost_seq was new and lost was
+ * not, so that the report named the wrong records.
+ */
+Test(v2_loss, half_counted)
+{
+    struct fake *f = fake_new(1);
+    vmiring *h = fake_open(f);
+    struct vmiring_event ev[256];
+    struct vmiring_lost lost;
+    int i;
+
+    f->keep_quiet = true;
+    for ( i = 0; i < 128 + 2; i++ )
+        fake_async(f, 0, VMIRING_CPUID, 32);
+    cr_assert_eq(must_receive(h, ev, 256), 128);
+    fake_line(f, 0)->lost--;
+    vmiring_release(h);
+    cr_assert(readable(vmiring_fd(h)));
+    cr_assert_eq(vmiring_receive(h, ev, 256), -1);
+    cr_assert_eq(errno, EAGAIN);
+
+    fake_line(f, 0)->lost++;
+    vmiring_release(h);
+    cr_assert_eq(must_receive(h, ev, 256), 1);
+    cr_assert_eq(vmiring_get_lost(&ev[0], &lost), 0);
+    cr_assert_eq(lost.first_seq, 129);
+    cr_assert_eq(lost.last_seq, 130);
+    vmiring_close(h);
+    fake_free(f);
+}
+
 /* What was lost and not reported yet counts in the statistics all the same. */
 Test(v2_loss, statistics_before_the_report)
 {

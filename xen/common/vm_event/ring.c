@@ -146,9 +146,18 @@ void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
     {
         struct vmev2_vcpu_line *line = &ch->vcpu_line[v->vcpu_id];
 
+        /* In this order, so that the agent can tell a half from a whole. */
         vm_event_store(&ring->line->lost, ++ring->lost);
+        smp_wmb();  /* R7 */
         vm_event_store(&line->lost_seq, rec->seq);
-        vm_event_store(&line->lost, ++vv->lost);
+        vm_event_store_release(&line->lost, ++vv->lost);  /* R7 */
+
+        /*
+         * R5 for a loss: the agent may have caught up since we looked, and
+         * have seen neither a record nor the loss.  It would sleep on that.
+         */
+        smp_mb();
+        wake = vm_event_load(&ring->user->cons) == ring->prod;
     }
 
     if ( ring->shared )

@@ -36,6 +36,10 @@
  *                            before RESUME and a look at prod.  Xen
  *                            may leave out R5, barrier and all, for
  *                            a record that ends at or before it    (R6)
+ *   loss counters    Xen     the ring's lost, then the vCPU's lost_seq,
+ *                            then its lost; an agent that loads them the
+ *                            other way round sees from their sum whether
+ *                            lost_seq belongs to lost              (R7)
  *
  * Why R6 loses no wake-up.  Say the agent sleeps, having consumed up to X.  It
  * then has awake <= X: either it never said more, or it lowered the word and
