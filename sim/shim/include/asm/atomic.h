@@ -19,7 +19,8 @@ typedef struct { int counter; } atomic_t;
     __atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)
 #define atomic_inc_return(v)    atomic_add_return(1, v)
 #define atomic_dec_return(v)    atomic_sub_return(1, v)
-#define atomic_inc(v)           ((void)atomic_inc_return(v))
+#define atomic_inc(v) \
+    ((void)__atomic_add_fetch(&(v)->counter, 1, SIM_RMW))
 #define atomic_dec_and_test(v)  (atomic_dec_return(v) == 0)
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef SIM_ASM_BITOPS_H
 #define SIM_ASM_BITOPS_H
 
+#include <asm/system.h>
 #include <xen/types.h>
 
 /* Bit nr of an array of words, with and without atomicity. */
@@ -23,12 +24,12 @@ static inline unsigned long sim_fetch(unsigned int nr, const volatile void *addr
 
 static inline void sim_set_bit(unsigned int nr, volatile void *addr)
 {
-    __atomic_fetch_or(sim_word(nr, addr), sim_mask(nr), __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(sim_word(nr, addr), sim_mask(nr), SIM_RMW);
 }
 
 static inline void sim_clear_bit(unsigned int nr, volatile void *addr)
 {
-    __atomic_fetch_and(sim_word(nr, addr), ~sim_mask(nr), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(sim_word(nr, addr), ~sim_mask(nr), SIM_RMW);
 }
 
 static inline bool sim_test_and_set_bit(unsigned int nr, volatile void *addr)

@@ -10,12 +10,22 @@
  * and would report every record as a race, so that its build orders the
  * accesses themselves as well; which of them need it is not its to say.
  */
-#ifdef SIM_TSAN
+#if defined(SIM_TSAN) && !defined(SIM_SCHED)
 #define SIM_LOAD        __ATOMIC_ACQUIRE
 #define SIM_STORE       __ATOMIC_RELEASE
 #else
 #define SIM_LOAD        __ATOMIC_RELAXED
 #define SIM_STORE       __ATOMIC_RELAXED
+#endif
+
+/*
+ * Operations that return nothing order nothing: on Arm they don't.  The
+ * scheduler of tests/sched/ can tell; x86's are full barriers.
+ */
+#ifdef SIM_SCHED
+#define SIM_RMW         __ATOMIC_RELAXED
+#else
+#define SIM_RMW         __ATOMIC_SEQ_CST
 #endif
 
 #define smp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)

@@ -6,7 +6,7 @@
  * The macro publishes by a fence and a plain store, which ThreadSanitizer can't
  * follow (see asm/system.h): its build stores with release.
  */
-#ifdef SIM_TSAN
+#if defined(SIM_TSAN) && !defined(SIM_SCHED)
 #undef RING_PUSH_REQUESTS
 #define RING_PUSH_REQUESTS(_r) \
     __atomic_store_n(&(_r)->sring->req_prod, (_r)->req_prod_pvt, \
