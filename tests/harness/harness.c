@@ -45,6 +45,11 @@ bool check_eq_(int64_t a, int64_t b, const char *what, const char *file,
     return a == b;
 }
 
+int test_failures(void)
+{
+    return failures != 0;
+}
+
 int test_end(void)
 {
     if ( sim_leaks() )

@@ -26,6 +26,8 @@ bool check_eq_(int64_t a, int64_t b, const char *what, const char *file,
 /* Names the case that the next failures belong to; printf-like. */
 void test_case(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)));
 int test_end(void);
+/* Whether a check has failed so far. */
+int test_failures(void);
 
 /* ---- guests ---- */
 
