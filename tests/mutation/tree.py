@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""A copy of the source tree, with its builds, in which one line is changed."""
+
+import os
+import shutil
+import subprocess
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PARTS = ["CMakeLists.txt", "cmake", "xen", "sim", "libvmi-ring", "tests", "LICENSE"]
+
+
+class Tree:
+    """Built on demand: the scheduler's program, and the tests of CMake."""
+
+    def __init__(self, where, log):
+        self.where = os.path.abspath(where)
+        self.log = open(log, "ab")
+        self.sched_out = os.path.join(self.where, "build-sched")
+        self.cmake_out = os.path.join(self.where, "build")
+        shutil.rmtree(self.where, ignore_errors=True)
+        for part in PARTS:
+            source, to = os.path.join(TOP, part), os.path.join(self.where, part)
+            if os.path.isdir(source):
+                shutil.rmtree(to, ignore_errors=True)
+                shutil.copytree(source, to)
+            elif os.path.exists(source):
+                os.makedirs(self.where, exist_ok=True)
+                shutil.copy2(source, to)
+
+    def run(self, command, timeout, **more):
+        """The exit status; None when it took too long."""
+        try:
+            return subprocess.run(command, stdout=self.log, stderr=self.log,
+                                  timeout=timeout, cwd=self.where, **more).returncode
+        except subprocess.TimeoutExpired:
+            return None
+
+    def build_sched(self):
+        return self.run(["make", "-s", "-C", "tests/sched", "-j2",
+                         "OUT=" + self.sched_out, "WERROR="], 600) == 0
+
+    def configure(self):
+        if os.path.exists(os.path.join(self.cmake_out, "build.ninja")):
+            return True
+        return self.run(["cmake", "-S", ".", "-B", self.cmake_out, "-G", "Ninja",
+                         "-DCMAKE_BUILD_TYPE=Debug", "-DVMIRING_WERROR=OFF",
+                         "-DVMIRING_ASAN=ON"], 300) == 0
+
+    def has_target(self, target):
+        if not self.configure():
+            return False
+        kind, name = target.replace("-", "_").split("_", 1)
+        return os.path.exists(os.path.join(self.where, "tests", kind,
+                                           "test_%s.c" % name))
+
+    def build_tests(self, targets):
+        return self.configure() and self.run(["ninja", "-C", self.cmake_out, "-j2"] + targets, 900) == 0
+
+    def sched(self, scenario, model, mode, first, count, timeout=120):
+        """Whether these schedules pass."""
+        return self.run([os.path.join(self.sched_out, "sched"), "run", scenario,
+                         model, mode, str(first), str(count)], timeout) == 0
+
+    def scenarios(self):
+        out = subprocess.check_output([os.path.join(self.sched_out, "sched"), "list"],
+                                      text=True)
+        return [line.split()[0] for line in out.splitlines()]
+
+
+class Mutant:
+    """One piece of text in one file, and what stands there instead."""
+
+    def __init__(self, tree, path, line, old, new):
+        self.file = os.path.join(tree.where, path)
+        self.line, self.old, self.new = line, old, new
+
+    def __enter__(self):
+        with open(self.file, encoding="utf-8") as f:
+            self.text = f.read()
+        lines = self.text.split("\n")
+        if self.line is None:
+            found = [i for i, text in enumerate(lines) if self.old in text]
+            if not found:
+                raise ValueError("%s: no line has %r" % (self.file, self.old))
+            self.line = found[0]
+        if self.old not in lines[self.line]:
+            raise ValueError("%s:%d is another line" % (self.file, self.line + 1))
+        lines[self.line] = lines[self.line].replace(self.old, self.new, 1)
+        self.write("\n".join(lines))
+        return self
+
+    def __exit__(self, *unused):
+        self.write(self.text)
+
+    def write(self, text):
+        with open(self.file, "w", encoding="utf-8") as f:
+            f.write(text)

@@ -1,0 +1,825 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who does what at the same time.  Every number that is drawn belongs to the
+ * seed.  Rings have a page, so that they wrap and fill.
+ */
+#include "world.h"
+
+#include <asm/vm_event.h>
+#include <public/io/ring.h>
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static struct sdk_agent a1, a2;
+static bool over;               /* others than the vCPUs are to end */
+
+static bool is_over(void)
+{
+    return __atomic_load_n(&over, __ATOMIC_ACQUIRE);
+}
+
+static struct agent_wish wish(void)
+{
+    return (struct agent_wish){
+        .domid = SCHED_DOMID, .nr_vcpus = w.nr, .ring_bytes = 4096,
+        .batch = 1 + rt_draw(4),
+    };
+}
+
+static void must_open(struct sdk_agent *a, const struct agent_wish *how,
+                      bool core)
+{
+    if ( !agent_open(a, how) )
+        rt_fail("open: errno %d", a->err);
+    if ( !agent_subscribe(a, w.kind != EVENT_ASYNC, w.kind != EVENT_SYNC, core) )
+        rt_fail("subscribe: errno %d", a->err);
+}
+
+/* ---- an agent that works until all has been told ---- */
+
+static uint64_t goal;
+
+static void agent_to_goal(void *arg)
+{
+    struct sdk_agent *a = arg;
+
+    glue_become_dom0();
+    while ( agent_total(a) < goal )
+        if ( !agent_turn(a) )
+            agent_sleep(a);
+    rt_done();
+}
+
+/* The whole story of one good agent. */
+static void good_agent(struct agent_wish how, bool core, unsigned int prelude,
+                       bool unread)
+{
+    must_open(&a1, &how, core);
+    world_prelude(prelude, EVENT_ASYNC);
+    while ( !unread && agent_turn(&a1) > 0 )
+        ;
+    goal = world_total() + (uint64_t)prelude * w.nr;
+    world_start_vcpus();
+    rt_spawn("agent", agent_to_goal, &a1);
+    rt_run();
+
+    world_check_books();
+    world_check_agent(&a1);
+    world_nobody_waits();
+    agent_close(&a1);
+    world_end();
+}
+
+static void run_sync(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 2, EVENT_SYNC);
+    w.must_change = true;
+    how = wish();
+    how.strict = how.change = true;
+    good_agent(how, false, 0, false);
+}
+
+/* Several vCPUs, answers without registers: little but the protocol. */
+static void run_sync_many(void)
+{
+    struct agent_wish how;
+
+    world_make(4, 2, EVENT_SYNC);
+    how = wish();
+    how.strict = true;
+    good_agent(how, false, 0, false);
+}
+
+static void run_async(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    /* 73 records of 56 bytes fill a ring: up to there and a little more. */
+    good_agent(how, false, 33 + rt_draw(4), false);
+}
+
+static void run_async_regs(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    good_agent(how, true, 4 + rt_draw(4), false);
+}
+
+static void run_full(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 4, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    good_agent(how, false, 34 + rt_draw(5), true);
+}
+
+static void run_split(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_ASYNC);
+    how = wish();
+    how.strict = how.split = true;
+    good_agent(how, false, 69 + rt_draw(5), rt_draw(2));
+}
+
+static void run_mixed(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 4, EVENT_MIXED);
+    w.must_change = true;
+    how = wish();
+    how.strict = how.change = true;
+    how.split = rt_draw(2);
+    good_agent(how, false, 0, false);
+}
+
+/*
+ * Notifications that nothing stands behind, from another processor, so that
+ * Xen looks at the slots while the agent writes there.
+ */
+static void kicker(void *unused)
+{
+    unsigned int n = 10 + rt_draw(30);
+
+    sim_thread_init();
+    while ( n-- )
+        agent_kick(&a1);
+    rt_done();
+}
+
+static void run_kicks(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_SYNC);
+    w.must_change = true;
+    how = wish();
+    how.strict = how.change = true;
+    rt_spawn("kicker", kicker, NULL);
+    good_agent(how, false, 0, false);
+}
+
+/* Every second notification is lost, which an agent makes good for by looking. */
+static void run_deaf(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 4, EVENT_MIXED);
+    w.must_change = true;
+    how = wish();
+    how.strict = how.change = how.deaf = true;
+    good_agent(how, false, 0, false);
+}
+
+/* ---- snapshots ---- */
+
+static void info_thread(void *unused)
+{
+    unsigned int i;
+
+    sim_thread_init();
+    rt_done();
+    while ( !is_over() )
+    {
+        for ( i = 0; i < 3; i++ )
+            world_check_books();
+        sched_yield();
+    }
+}
+
+static void run_info(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 2, EVENT_MIXED);
+    how = wish();
+    how.strict = true;
+    must_open(&a1, &how, false);
+    goal = world_total();
+    over = false;
+    world_start_vcpus();
+    rt_spawn("agent", agent_to_goal, &a1);
+    rt_spawn("info", info_thread, NULL);
+    rt_run();
+    over = true;
+    world_check_books();
+    world_check_agent(&a1);
+    agent_close(&a1);
+    world_end();
+}
+
+/* ---- agents that come and go ---- */
+
+static void on_kill(void *arg)
+{
+    struct sdk_agent *a = arg;
+
+    agent_dies(a);
+    a->killed = true;
+    rt_wake(&a->killed);
+}
+
+/* Until nobody needs it any more, its channel ends, or it is killed. */
+static void serve(struct sdk_agent *a)
+{
+    int n = a->h ? 1 : -1;
+
+    rt_done();
+    if ( a->wish.kill_after )
+        rt_kill_after(a->wish.kill_after, on_kill, a);
+    while ( n >= 0 )
+    {
+        bool last = is_over();
+
+        n = agent_turn(a);
+        if ( n == 0 && last )
+            break;
+        if ( n == 0 && !is_over() )
+            agent_sleep(a);
+    }
+    rt_kill_after(0, NULL, NULL);
+    if ( a->h )
+        agent_close(a);
+}
+
+static void agent_for_ever(void *arg)
+{
+    glue_become_dom0();
+    serve(arg);
+}
+
+/* After the run. */
+static void end_agents(void)
+{
+    over = true;
+    agent_nudge(&a1);
+    agent_nudge(&a2);
+    rt_join_arg(&a1);
+    rt_join_arg(&a2);
+    agent_bury(&a1);
+    agent_bury(&a2);
+    sim_softirq_drain();
+    world_check_books();
+}
+
+static void begin_agents(const struct agent_wish *how)
+{
+    memset(&a2, 0, sizeof(a2));
+    over = false;
+    must_open(&a1, how, false);
+    world_start_vcpus();
+}
+
+/* Killed at any of its steps: the guest goes on, and the books balance. */
+static void run_killed(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_MIXED);
+    how = wish();
+    how.change = true;
+    how.kill_after = 1 + rt_draw(900);
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_run();
+    end_agents();
+    world_nobody_waits();
+    world_end();
+}
+
+/* Waits for the first one's end; false: it never came. */
+static bool first_was_killed(void)
+{
+    rt_done();
+    while ( !a1.killed && !is_over() )
+        rt_block(&a1.killed, rt_now() + MILLISECS(1));
+
+    return a1.killed;
+}
+
+/* Attaches to what the first left when it was killed. */
+static void successor(void *arg)
+{
+    struct agent_wish how = a1.wish;
+
+    glue_become_dom0();
+    if ( !first_was_killed() )
+        return;
+    how.reattach = true;
+    how.kill_after = 0;
+    if ( !agent_open(arg, &how) )
+        rt_fail("attach: errno %d", a2.err);
+    serve(arg);
+}
+
+/* HOLD: nothing is lost by it, not one request goes unanswered. */
+static void run_held(void)
+{
+    struct agent_wish how;
+    unsigned int i;
+
+    world_make(2, 3, EVENT_SYNC);
+    w.must_change = true;
+    how = wish();
+    how.change = how.hold = true;
+    how.kill_after = 1 + rt_draw(700);
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_spawn("successor", successor, &a2);
+    rt_run();
+    for ( i = 0; i < w.nr; i++ )
+        if ( v2_vcpu(w.d, i).answered != w.events )
+            rt_fail("vCPU %u: %"PRIu64" answers", i, v2_vcpu(w.d, i).answered);
+    world_nobody_waits();
+    end_agents();
+    world_end();
+}
+
+static void takes_over(void *arg)
+{
+    struct agent_wish how = a1.wish;
+
+    glue_become_dom0();
+    how.takeover = true;
+    if ( !agent_open(arg, &how) )
+        rt_fail("takeover: errno %d", a2.err);
+    serve(arg);
+}
+
+static void run_takeover(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_SYNC);
+    w.must_change = true;
+    how = wish();
+    how.change = how.hold = true;
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_spawn("second", takes_over, &a2);
+    rt_run();
+    world_nobody_waits();
+    end_agents();
+    world_end();
+}
+
+/* Closes in the middle of everything, and may come back. */
+static void agent_closes(void *arg)
+{
+    struct sdk_agent *a = arg;
+    unsigned int turns = rt_draw(5);
+    struct agent_wish how = a->wish;
+
+    glue_become_dom0();
+    while ( turns-- )
+        agent_turn(a);
+    agent_close(a);
+    if ( rt_draw(2) )
+        must_open(a, &how, false);
+    serve(a);
+}
+
+static void run_close(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_MIXED);
+    how = wish();
+    how.hold = rt_draw(2);
+    begin_agents(&how);
+    rt_spawn("agent", agent_closes, &a1);
+    rt_run();
+    end_agents();
+    world_nobody_waits();
+    world_end();
+}
+
+/* Takes its subscription back, and drains what was raised before. */
+static void agent_unsubscribes(void *arg)
+{
+    struct sdk_agent *a = arg;
+    unsigned int turns = rt_draw(4);
+
+    glue_become_dom0();
+    while ( turns-- )
+        agent_turn(a);
+    if ( !agent_unsubscribe_sync(a) )
+        rt_fail("unsubscribe");
+    serve(a);
+}
+
+static void run_unsubscribe(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 3, EVENT_MIXED);
+    how = wish();
+    how.change = true;
+    begin_agents(&how);
+    rt_spawn("agent", agent_unsubscribes, &a1);
+    rt_run();
+    world_nobody_waits();
+    end_agents();
+    world_check_agent(&a1);
+    world_end();
+}
+
+/* Killed while it opens, bound or not; another opens until it may. */
+static void opens_and_dies(void *arg)
+{
+    struct sdk_agent *a = arg;
+    struct agent_wish how = wish();
+
+    glue_become_dom0();
+    how.kill_after = 1 + rt_draw(2500);
+    how.hold = rt_draw(2);
+    rt_kill_after(how.kill_after, on_kill, a);
+    if ( agent_open(a, &how) )
+    {
+        agent_subscribe(a, true, true, false);
+        while ( agent_turn(a) > 0 )
+            ;
+    }
+    rt_kill_after(0, NULL, NULL);
+    on_kill(a);
+}
+
+static void opens_later(void *arg)
+{
+    struct sdk_agent *a = arg;
+    struct agent_wish how = wish();
+
+    glue_become_dom0();
+    while ( !a1.killed )
+        rt_block(&a1.killed, rt_now() + MILLISECS(1));
+    how.takeover = true;
+    while ( !agent_open(a, &how) )
+        if ( a->err != EBUSY && a->err != ESTALE )
+            rt_fail("takeover: errno %d", a->err);
+    if ( !agent_subscribe(a, true, true, false) && a->err != EEXIST )
+        rt_fail("subscribe: errno %d", a->err);
+    serve(a);
+}
+
+static void run_killed_open(void)
+{
+    world_make(1, 3, EVENT_MIXED);
+    memset(&a1, 0, sizeof(a1));
+    memset(&a2, 0, sizeof(a2));
+    over = false;
+    world_start_vcpus();
+    rt_spawn("agent", opens_and_dies, &a1);
+    rt_spawn("second", opens_later, &a2);
+    rt_run();
+    end_agents();
+    world_nobody_waits();
+    world_end();
+}
+
+/* Mapping against destroy and create: nothing but pages of the domain's. */
+static void mapper(void *unused)
+{
+    xen_pfn_t mfn[4];
+    unsigned int n = 12, kind, i;
+
+    sim_thread_init();
+    while ( n-- )
+    {
+        kind = n % VMEV2_RES_KINDS;
+        if ( sim_acquire_resource(SCHED_DOMID, XENMEM_resource_vm_event,
+                                  VMEV2_RES_ID(1 + rt_draw(2), kind), 0, 1, mfn) )
+            continue;
+        for ( i = 0; i < 1; i++ )
+            if ( mfn_to_page(_mfn(mfn[i]))->owner != w.d )
+                rt_fail("a page of somebody else's");
+    }
+    rt_done();
+}
+
+static void creator(void *unused)
+{
+    const struct vmev2_op_create small = { .ring_bytes = 4096 },
+                                 large = { .ring_bytes = 8192 };
+    struct agent a;
+    unsigned int i;
+
+    sim_thread_init();
+    for ( i = 0; i < 2; i++ )
+    {
+        CHECK_EQ(v2_create(&a, w.d, i ? &large : &small), 0);
+        CHECK_EQ(v2_bind(&a), 0);
+        CHECK_EQ(v2_destroy(&a), 0);
+    }
+    rt_done();
+}
+
+static void run_acquire(void)
+{
+    world_make(1, 1, EVENT_ASYNC);
+    rt_spawn("creator", creator, NULL);
+    rt_spawn("mapper", mapper, NULL);
+    world_start_vcpus();
+    rt_run();
+    world_end();
+}
+
+/* ---- the end of a domain ---- */
+
+static void toolstack(void *unused)
+{
+    unsigned int n = rt_draw(300);
+
+    sim_thread_init();
+    while ( n-- )
+        rt_point();
+    rt_note("kills the domain");
+    sim_domain_kill(w.d, 0);
+    rt_done();
+}
+
+static void run_dies(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 8, EVENT_MIXED);
+    w.endless = true;
+    get_knownalive_domain(w.d);
+    how = wish();
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_spawn("toolstack", toolstack, NULL);
+    rt_run();
+    over = true;
+    agent_nudge(&a1);
+    rt_join_arg(&a1);
+    world_end_dead();
+}
+
+/* ---- hostile agents ---- */
+
+static struct agent foe;
+
+/* One word of what an agent may write, and sometimes a kick. */
+static void scribble(struct agent *a)
+{
+    struct vmev2_slot *slot = v2_slot(a, rt_draw(w.nr));
+    uint64_t *word = (uint64_t *)&slot->rsp;
+    unsigned int at = rt_draw(4) ? 0 : rt_draw(sizeof(slot->rsp) / 8);
+    uint64_t value = (uint64_t)rt_draw(UINT32_MAX) << rt_draw(33);
+
+    if ( at == 0 )
+        value = __atomic_load_n(&slot->req_seq, __ATOMIC_RELAXED) +
+                rt_draw(3) - 1;
+    else if ( at == 1 )
+        value = rt_draw(8) ? 0 : value & VMEV2_RSP_KNOWN;
+    __atomic_store_n(&word[at], value, __ATOMIC_RELAXED);
+
+    if ( !rt_draw(3) )
+        __atomic_store_n(&v2_user(a, 0)->cons,
+                         __atomic_load_n(&v2_user(a, 0)->cons,
+                                         __ATOMIC_RELAXED) + rt_draw(4096),
+                         __ATOMIC_RELAXED);
+    if ( !rt_draw(3) )
+        v2_kick(a);
+}
+
+static void adversary(void *unused)
+{
+    unsigned int n = 20 + rt_draw(60);
+
+    sim_thread_init();
+    while ( n-- )
+        scribble(&foe);
+    if ( rt_draw(2) )
+        CHECK_EQ(v2_destroy(&foe), 0);
+    else
+        v2_die(&foe);
+    rt_done();
+}
+
+static void run_hostile(void)
+{
+    const struct vmev2_op_create how = { .ring_bytes = 4096 };
+
+    world_make(2, 4, EVENT_MIXED);
+    CHECK_EQ(v2_create(&foe, w.d, &how), 0);
+    CHECK_EQ(v2_bind(&foe), 0);
+    CHECK_EQ(v2_monitor(&foe, VMEV2_REASON_GUEST_REQUEST, true, true, 0), 0);
+    CHECK_EQ(v2_monitor(&foe, VMEV2_REASON_WRITE_CTRLREG, true, false, 0), 0);
+    over = false;
+    w.lies = true;
+    rt_mem_lies();
+    world_start_vcpus();
+    rt_spawn("adversary", adversary, NULL);
+    rt_spawn("info", info_thread, NULL);
+    rt_run();
+    over = true;
+    sim_softirq_drain();
+    world_check_books();
+    world_nobody_waits();
+    world_end();
+}
+
+/* ---- legacy ---- */
+
+static struct legacy legacy;
+static bool legacy_change;
+
+static void wait_bell(struct sim_binding *bell)
+{
+    struct pollfd fd = { .fd = sim_evtchn_fd(bell), .events = POLLIN };
+
+    rt_note("sleeps");
+    poll(&fd, 1, -1);
+    sim_evtchn_pending(bell);
+}
+
+/* The look after the bell, as every client of the old ring has it. */
+static void legacy_agent(void *unused)
+{
+    vm_event_request_t req;
+    uint64_t got = 0;
+
+    sim_thread_init();
+    while ( got < goal )
+    {
+        unsigned int nr = 0;
+
+        while ( legacy_next(&legacy, &req) )
+        {
+            vm_event_response_t rsp = req;
+
+            if ( req.reason == VM_EVENT_REASON_GUEST_REQUEST &&
+                 req.data.regs.x86.rax !=
+                 sched_mark(req.data.regs.x86.rdi, 0) )
+                rt_fail("a torn request");
+            if ( legacy_change && (req.flags & VM_EVENT_FLAG_VCPU_PAUSED) )
+            {
+                rsp.flags |= VM_EVENT_FLAG_SET_REGISTERS;
+                rsp.data.regs.x86.rdi ^= SCHED_KEY;
+            }
+            legacy_put(&legacy, &rsp);
+            nr++;
+        }
+        got += nr;
+        if ( nr )
+            legacy_kick(&legacy);
+        else
+            wait_bell(legacy.bell);
+    }
+    rt_done();
+}
+
+static void legacy_open(bool sync)
+{
+    CHECK_EQ(legacy_enable(&legacy, w.d), 0);
+    CHECK_EQ(legacy_bind(&legacy), 0);
+    if ( w.kind != EVENT_ASYNC )
+        CHECK_EQ(legacy_monitor(w.d, XEN_DOMCTL_MONITOR_OP_ENABLE,
+                                XEN_DOMCTL_MONITOR_EVENT_GUEST_REQUEST, sync),
+                 0);
+    if ( w.kind != EVENT_SYNC )
+        CHECK_EQ(legacy_monitor(w.d, XEN_DOMCTL_MONITOR_OP_ENABLE,
+                                XEN_DOMCTL_MONITOR_EVENT_WRITE_CTRLREG, false),
+                 0);
+}
+
+/* The ring has 8 entries; the prelude leaves some of them taken. */
+static void run_legacy(void)
+{
+    unsigned int prelude = rt_draw(5);
+
+    world_make(2, 4, EVENT_MIXED);
+    w.must_change = legacy_change = true;
+    legacy_open(true);
+    world_prelude(prelude, EVENT_ASYNC);
+    goal = world_total() + prelude * w.nr;
+    world_start_vcpus();
+    rt_spawn("agent", legacy_agent, NULL);
+    rt_run();
+    world_nobody_waits();
+    legacy_stop(&legacy);
+    world_end();
+}
+
+static void legacy_adversary(void *unused)
+{
+    uint64_t *page = sim_ring_page(w.d, SIM_RING_MONITOR);
+    vm_event_sring_t *ring = (void *)page;
+    unsigned int n = 20 + rt_draw(60);
+
+    sim_thread_init();
+    while ( n-- )
+    {
+        unsigned int what = rt_draw(6);
+        RING_IDX at = __atomic_load_n(&ring->rsp_prod, __ATOMIC_RELAXED);
+
+        if ( what == 0 )
+            __atomic_store_n(&ring->rsp_prod, at + rt_draw(3), __ATOMIC_RELAXED);
+        else if ( what == 1 )
+            __atomic_store_n(&ring->rsp_prod, rt_draw(UINT32_MAX),
+                             __ATOMIC_RELAXED);
+        else if ( what == 2 )
+            __atomic_store_n(&ring->req_event, rt_draw(UINT32_MAX),
+                             __ATOMIC_RELAXED);
+        else
+            __atomic_store_n(&page[8 + rt_draw(120)], rt_draw(64),
+                             __ATOMIC_RELAXED);
+        if ( !rt_draw(3) )
+            legacy_kick(&legacy);
+    }
+    legacy_stop(&legacy);
+    rt_done();
+}
+
+static void run_legacy_hostile(void)
+{
+    world_make(2, 4, EVENT_MIXED);
+    w.lies = true;
+    rt_mem_lies();
+    legacy_open(true);
+    world_start_vcpus();
+    rt_spawn("adversary", legacy_adversary, NULL);
+    rt_run();
+    world_nobody_waits();
+    world_end();
+}
+
+/* XSA-99: the guest has the ring's page, and writes there, as it is set up. */
+static void ring_scribbler(void *unused)
+{
+    uint64_t *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                          sim_ring_fd(w.d, SIM_RING_MONITOR), 0);
+    unsigned int n = 40;
+
+    while ( n-- )
+        __atomic_store_n(&page[rt_draw(16)], (uint64_t)rt_draw(UINT32_MAX) << 16,
+                         __ATOMIC_RELAXED);
+    munmap(page, PAGE_SIZE);
+    rt_done();
+}
+
+static void legacy_enabler(void *unused)
+{
+    sim_thread_init();
+    legacy_open(true);
+    legacy_kick(&legacy);
+    legacy_stop(&legacy);
+    rt_done();
+}
+
+static void run_legacy_enable(void)
+{
+    world_make(2, 3, EVENT_MIXED);
+    w.lies = true;
+    rt_mem_lies();
+    world_start_vcpus();
+    rt_spawn("guest", ring_scribbler, NULL);
+    rt_spawn("toolstack", legacy_enabler, NULL);
+    rt_run();
+    world_nobody_waits();
+    world_end();
+}
+
+const struct scenario scenarios[] = {
+    { "sync", "2 vCPUs' requests, answers change registers", run_sync },
+    { "sync-many", "4 vCPUs' requests", run_sync_many },
+    { "async", "the shared ring, where it wraps", run_async },
+    { "async-regs", "the shared ring, records with registers", run_async_regs },
+    { "full", "a shared ring that is almost full: losses", run_full },
+    { "split", "a ring per vCPU: wraps and losses", run_split },
+    { "mixed", "both kinds: their order", run_mixed },
+    { "kicks", "notifications too many, while answers are written", run_kicks },
+    { "deaf", "notifications get lost, the agent looks unasked", run_deaf },
+    { "info", "snapshots that balance at any moment", run_info },
+    { "killed", "DETACH: the agent is killed at any step", run_killed },
+    { "held", "HOLD: killed at any step, another attaches", run_held },
+    { "killed-open", "killed while it opens, another takes over",
+      run_killed_open },
+    { "acquire", "mapping against create and destroy", run_acquire },
+    { "takeover", "HOLD: another takes over from a living one", run_takeover },
+    { "close", "close and open again with events in flight", run_close },
+    { "unsubscribe", "unsubscribe and drain", run_unsubscribe },
+    { "dies", "the domain is destroyed", run_dies },
+    { "hostile", "an agent that writes anything", run_hostile },
+    { "legacy", "the old ring: 8 entries, requests and events", run_legacy },
+    { "legacy-enable", "enable, while the guest scribbles on the page",
+      run_legacy_enable },
+    { "legacy-hostile", "the old ring, whatever is written there",
+      run_legacy_hostile },
+    { NULL, NULL, NULL }
+};
