@@ -569,7 +569,7 @@ static void *fake_map(struct host *host, uint32_t domid, uint32_t type,
     cr_assert_lt(kind, VMEV2_RES_KINDS);
     cr_assert_eq(id, VMEV2_RES_ID(f->generation, kind));
     cr_assert_leq(first + nr, f->frames[kind]);
-    if ( f->fail_map )
+    if ( f->fail_map && f->maps == f->fail_map_after )
     {
         errno = f->fail_map;
         return NULL;

@@ -70,6 +70,7 @@ struct fake {
     bool lease_ends;            /* CREATE finds the channel idle */
     int fail_bind;
     int fail_map;
+    unsigned int fail_map_after;    /* maps that work before */
     uint32_t last_cmd;
     struct vmev2_op_monitor monitor;    /* as asked for last */
     struct vmev2_op_create create;      /* likewise */

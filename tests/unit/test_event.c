@@ -173,6 +173,8 @@ EVENT_TEST(payload, names)
     cr_assert_str_eq(vmiring_reason_name(VMIRING_LOST), "lost");
     cr_assert_str_eq(vmiring_reason_name(VMIRING_DOMAIN), "domain");
     cr_assert_str_eq(vmiring_reason_name(0), "unknown");
+    for ( uint32_t reason = 14; reason < 64; reason++ )
+        cr_assert(vmiring_reason_name(reason)[0]);
     cr_assert_str_eq(vmiring_reason_name(2), "unknown");
     cr_assert_str_eq(vmiring_reason_name(~0U), "unknown");
 }

@@ -173,6 +173,16 @@ Test(open, bind_and_map)
     cr_assert_eq(f->state, VMEV2_STATE_IDLE);
     cr_assert(!f->bound);
 
+    /* Control page, slots, positions and ring in turn. */
+    for ( unsigned int i = 0; i < 4; i++ )
+    {
+        f->fail_map_after = f->maps + i;
+        errno = 0;
+        cr_assert_null(fake_open_with(f, &o));
+        cr_assert_eq(errno, ENOMEM);
+        cr_assert_eq(f->maps, f->unmaps);
+    }
+
     f->fail_map = 0;
     vmiring_close(fake_open_with(f, &o));
     cr_assert_eq(f->maps, f->unmaps);
