@@ -40,10 +40,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_WORDS   8192U
+#define MAX_WORDS   32000U
 #define TABLE       (2 * MAX_WORDS)
 #define DEPTH       8U          /* values of a word that are remembered */
-#define ARENA       (64U << 20)
+#define ARENA       (512U << 20)
 #define MAX_SPAN    8U          /* words of one plain access */
 #define MAX_ALIASES 64U
 
