@@ -7,6 +7,7 @@
 option(VMIRING_WERROR "Treat compiler warnings as errors" ON)
 option(VMIRING_ASAN "Build with AddressSanitizer and UBSan" OFF)
 option(VMIRING_TSAN "Build with ThreadSanitizer" OFF)
+option(VMIRING_FUZZ "Build the fuzzers, with clang" OFF)
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -39,4 +40,9 @@ if(VMIRING_ASAN)
 elseif(VMIRING_TSAN)
     add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
     add_link_options(-fsanitize=thread)
+endif()
+
+if(VMIRING_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+    add_link_options(-fsanitize=fuzzer-no-link)
 endif()

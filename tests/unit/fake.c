@@ -600,7 +600,7 @@ static void fake_unmap(struct host *host, void *addr, uint64_t nr,
 static int guest_at(struct fake *f, uint64_t gpa, size_t size)
 {
     cr_assert_leq(gpa % HOST_PAGE + size, HOST_PAGE, "one page at a time");
-    if ( gpa < FAKE_GUEST && !(f->guest_holes & 1U << gpa / HOST_PAGE) )
+    if ( gpa < FAKE_GUEST && !(f->guest_holes >> gpa / HOST_PAGE & 1) )
         return 0;
 
     errno = ENOENT;

@@ -79,7 +79,7 @@ struct fake {
     struct vmev2_op_access access;
 
     uint8_t *guest;             /* FAKE_GUEST bytes at guest-physical 0 */
-    uint32_t guest_holes;       /* bit n: page n is not there */
+    uint64_t guest_holes;       /* bit n: page n is not there */
     unsigned int phys_reads;
 };
 
