@@ -136,10 +136,11 @@ static int open_port(struct domain *d)
 
 /*
  * The new doorbell was opened while the old one was there, so that no number
- * is used again between two agents that race.
+ * is used again between two agents that race.  A new channel forgets that the
+ * old doorbell was bound in the same step: its creator may bind it until then.
  */
 static void exchange_port(struct domain *d, struct vm_event_channel *ch,
-                          evtchn_port_t port)
+                          evtchn_port_t port, bool create)
 {
     evtchn_port_t old;
 
@@ -147,6 +148,8 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
     old = ch->port;
     write_atomic(&ch->port, port);
     write_atomic(&ch->bound, false);
+    if ( create )
+        write_atomic(&ch->ever_bound, false);
     write_atomic(&ch->agent_port, ~0U);
     write_atomic(&ch->awaiting, true);
     ch->created = NOW();
@@ -382,7 +385,6 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     ch->nr_rings = l->nr_rings;
     ch->ring_bytes = l->ring_bytes;
     ch->generation++;
-    write_atomic(&ch->ever_bound, false);
     fill_ctrl(ch, l);
     spin_unlock(&ch->lock);
 
@@ -520,7 +522,7 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
         vm_event_deadline_set(ch, op);
         ch->agent = current->domain->domain_id;
         ch->live = true;
-        exchange_port(d, ch, port);
+        exchange_port(d, ch, port, true);
         report(ch, op);
         ch->released_before = 0;
     }
@@ -583,7 +585,7 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     vm_event_rings_recall(d, ch);
 
     ch->agent = current->domain->domain_id;
-    exchange_port(d, ch, port);
+    exchange_port(d, ch, port, false);
     report(ch, op);
 
     domain_unpause(d);
