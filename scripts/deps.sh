@@ -7,6 +7,7 @@
 #   xen    what building and booting the hypervisor needs
 #   arm64  cross compiler for the arm64 build
 #   bench  other rings to measure against
+#   proof  model checker, static analysers, coverage, user-mode emulation
 #
 # Only what is missing is installed, and nothing is asked of the network when
 # nothing is missing. No Xen and no kernel package is installed: their
@@ -36,6 +37,11 @@ packages_xen=(
 packages_bench=(libck-dev libdpdk-dev gnuplot-nox)
 
 packages_arm64=(gcc-aarch64-linux-gnu)
+
+packages_proof=(
+    spin sparse coccinelle cppcheck clang-19 llvm-19 clang-tidy shellcheck
+    frama-c-base gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+)
 
 as_root()
 {
@@ -91,6 +97,8 @@ main()
         arm64) wanted+=("${packages_arm64[@]}") ;;
         bench) wanted+=("${packages_bench[@]}") ;;
         *)     die "unknown package group '$group' (known: base, xen, arm64, bench)" ;;
+        proof) wanted+=("${packages_proof[@]}") ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64, proof)" ;;
         esac
     done
 
