@@ -39,7 +39,7 @@ packages_bench=(libck-dev libdpdk-dev gnuplot-nox)
 packages_arm64=(gcc-aarch64-linux-gnu)
 
 packages_proof=(
-    spin sparse coccinelle cppcheck clang-19 llvm-19 clang-tidy shellcheck
+    spin sparse coccinelle cppcheck clang-19 libclang-rt-19-dev llvm-19 clang-tidy shellcheck
     frama-c-base gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 )
 
