@@ -271,9 +271,10 @@ static void test_create_fields(void)
 
     for ( i = 0; i < ARRAY_SIZE(cases); i++ )
     {
-        struct vmev2_op op = { .cmd = VMEV2_CMD_CREATE,
-                               .u.create = cases[i].create };
+        struct vmev2_op op = { .cmd = VMEV2_CMD_CREATE };
 
+        /* Not in the initialiser: what is left of the union need not be 0. */
+        op.u.create = cases[i].create;
         test_case("create: %s", cases[i].what);
         check_refused(d, &op, cases[i].rc);
     }
