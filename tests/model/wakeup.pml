@@ -11,6 +11,10 @@
  * waits for it.  That is what Xen's check "had it caught up?" and the agent's
  * check "has anything come?" hang on.
  *
+ * Not modelled: R6, the agent's promise to look unasked (awake) and its recall.
+ * This is the protocol without it, which still is what decides once the promise
+ * has been taken back, or was never made.
+ *
  * Holds: the agent does not sleep for ever on a ring that is not empty.
  *
  * twins: XEN (no barrier between prod and cons)
