@@ -63,7 +63,7 @@ int main(void)
     struct host host = { .ops = &ops };
     vmiring h = { .host = &host };
     struct vmiring_event ev = { 0 };
-    uint64_t gpa, va = any64;
+    uint64_t gpa = 0, va = any64;
 
     if ( !vmiring_translate(&h, &ev, va, &gpa) )
         any64 = gpa;
