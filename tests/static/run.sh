@@ -52,9 +52,12 @@ check_double_fetch()
 # alarms FILE: how many alarms Eva leaves.
 alarms()
 {
+    local effort=100
+
+    [[ $1 != *walk* ]] || effort=500
     timeout 120 frama-c -cpp-extra-args="${includes[*]} -D_GNU_SOURCE $2" \
-        -machdep gcc_x86_64 -eva -eva-precision 6 -eva-split-return auto \
-        -eva-slevel 500 -eva-msg-key=-final-states "$1" 2>&1 |
+        -machdep gcc_x86_64 -eva -eva-precision $((3 + effort / 150)) -eva-split-return auto \
+        -eva-slevel "$effort" -eva-msg-key=-final-states "$1" 2>&1 |
         tee "$3" | sed -n 's/^ *\([0-9]*\) alarms\{0,1\} generated.*/\1/p'
 }
 
