@@ -96,9 +96,8 @@ main()
         xen)   wanted+=("${packages_xen[@]}") ;;
         arm64) wanted+=("${packages_arm64[@]}") ;;
         bench) wanted+=("${packages_bench[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64, bench)" ;;
         proof) wanted+=("${packages_proof[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64, proof)" ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64, bench, proof)" ;;
         esac
     done
 
