@@ -16,6 +16,7 @@ install(TARGETS vmiring EXPORT vmiringTargets
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
         INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES "${PROJECT_SOURCE_DIR}/libvmi-ring/include/vmiring.h"
+              "${PROJECT_SOURCE_DIR}/libvmi-ring/include/vmiring_capture.h"
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 
 # For those who write another agent or another language's binding: the ABI

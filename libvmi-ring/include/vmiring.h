@@ -71,6 +71,7 @@ enum vmiring_abi { VMIRING_ABI_AUTO, VMIRING_ABI_V2, VMIRING_ABI_LEGACY };
 #define VMIRING_CAP_RESTRICT       (1ULL << 8)  /* handles can be restricted */
 #define VMIRING_CAP_INFO           (1ULL << 9)  /* vmiring_info() per vCPU */
 #define VMIRING_CAP_SIMULATED      (1ULL << 10)
+#define VMIRING_CAP_REPLAY         (1ULL << 11) /* a capture, not a guest */
 
 enum vmiring_death { VMIRING_DEATH_DETACH, VMIRING_DEATH_HOLD, VMIRING_DEATH_CRASH };
 /* A request without an answer after deadline_ms: it alone is let go, or the
@@ -95,6 +96,8 @@ typedef struct vmiring_options {
     uint32_t spin_us;        /* vmiring_receive_wait(): 0 = sleep at once; how
                               * long to look again before, at most a second */
     uint32_t pad2;
+    const char *capture;     /* file to replay instead of a guest, see
+                              * vmiring_capture.h; domid may be 0 then */
 } vmiring_options;
 #define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)  /* one ring per vCPU */
 #define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel that is held for
@@ -103,6 +106,8 @@ typedef struct vmiring_options {
                                                * channel without HOLD nothing is
                                                * kept: it is ended and made anew.
                                                * One that is not there is made. */
+#define VMIRING_OPEN_EVERYTHING    (1U << 3)  /* replay: events need no
+                                               * subscription */
 
 /*
  * Opens a handle.  Creates (or attaches to) the channel, maps it, binds the
@@ -121,7 +126,9 @@ typedef struct vmiring_options {
  *   EPROTONOSUPPORT  the host does not offer the ABI that was asked for
  *   ENOTSUP     a required capability is missing
  *   ELIBACC     the legacy plugin cannot be loaded
- *   EPROTO      the control page makes no sense
+ *   EPROTO      the control page, or the capture, makes no sense
+ *   EPROTONOSUPPORT, ENOENT  likewise of a capture of the other ABI, another
+ *               domain, or that is not there
  *   ENOMEM, EMFILE
  * vmiring_open_error() gives the message of the calling thread's last failure.
  */

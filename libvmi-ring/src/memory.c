@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "private.h"
+#include "capture.h"
 #include "walk_arm64.h"
 
 /* x86, by the numbers of the architecture manuals. */
@@ -320,6 +320,10 @@ static int64_t access_virt(vmiring *h, const struct vmiring_event *ev,
 int64_t vmiring_read_virt(vmiring *h, const struct vmiring_event *ev,
                           uint64_t va, void *buf, size_t size, uint64_t *bad)
 {
+    if ( h->caps & VMIRING_CAP_REPLAY )
+        return check_args(h, buf, size) ? -1
+               : replay_read(h, ev, va, buf, size, bad);
+
     return access_virt(h, ev, h->host->ops->read_phys, va, buf, size, bad);
 }
 

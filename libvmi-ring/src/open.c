@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "private.h"
+#include "capture.h"
 
 /* What a v2 channel always has. */
 #define V2_CAPS (VMIRING_CAP_LOSSY | VMIRING_CAP_REGSETS | \
@@ -16,6 +16,9 @@
 
 struct host *host_for(struct msg *msg, const vmiring_options *opts)
 {
+    if ( opts->capture )
+        return replay_host_open(msg, opts->capture);
+
     return opts->sim ? sim_host_open(msg, opts->sim) : xen_host_open(msg);
 }
 
@@ -114,7 +117,7 @@ static const struct {
     { VMIRING_CAP_DETACH, "DETACH" },
     { VMIRING_CAP_SPLIT_RINGS, "SPLIT_RINGS" },
     { VMIRING_CAP_RESTRICT, "RESTRICT" }, { VMIRING_CAP_INFO, "INFO" },
-    { VMIRING_CAP_SIMULATED, "SIMULATED" },
+    { VMIRING_CAP_SIMULATED, "SIMULATED" }, { VMIRING_CAP_REPLAY, "REPLAY" },
 };
 
 /* What the options ask for, besides what they say they require. */
@@ -202,6 +205,9 @@ static int open_abi(vmiring *h, struct legacy_host *lh,
 {
     int there = 0;
 
+    if ( o->capture )
+        return replay_open(h, o) || check_caps(h, o, "replayed") ? -1 : 0;
+
     if ( o->abi != VMIRING_ABI_LEGACY )
     {
         there = query(h);
@@ -264,7 +270,8 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
         return NULL;
     }
 
-    holder_write(h, o);
+    if ( !o->capture )
+        holder_write(h, o);
     h->spin_us = one_cpu() ? 0 : o->spin_us;
     h->spin_now = h->spin_us;
 

@@ -81,7 +81,7 @@ int options_check(struct msg *msg, vmiring_options *out,
                   const vmiring_options *in)
 {
     const uint32_t known = VMIRING_OPEN_SPLIT_RINGS | VMIRING_OPEN_REATTACH |
-                           VMIRING_OPEN_TAKEOVER;
+                           VMIRING_OPEN_TAKEOVER | VMIRING_OPEN_EVERYTHING;
 
     if ( copy_in(msg, "options", out, sizeof(*out), in,
                  offsetof(vmiring_options, sim)) )
@@ -102,6 +102,11 @@ int options_check(struct msg *msg, vmiring_options *out,
     if ( out->legacy_plugin && out->legacy_plugin[0] != '/' )
         return fail(msg, EINVAL, "options.legacy_plugin: '%s' is not an "
                     "absolute path", out->legacy_plugin);
+
+    if ( out->capture && out->sim )
+        return fail(msg, EINVAL, "options.capture: excludes options.sim");
+    if ( (out->flags & VMIRING_OPEN_EVERYTHING) && !out->capture )
+        return fail(msg, EINVAL, "options.flags: EVERYTHING needs a capture");
 
     return check_enums(msg, out);
 }

@@ -10,6 +10,8 @@
  *       |                |                         struct event, once
  *       |  struct host_ops, struct legacy_ops      (host.h)
  *   xen_host.c   sim_host.c   legacy_xen.c (plugin)
+ *
+ * and replay.c, which is an engine and a host of its own (capture.h).
  */
 #ifndef VMIRING_PRIVATE_H
 #define VMIRING_PRIVATE_H
@@ -50,6 +52,8 @@ enum reg_layout {
     REGS_X86_LEGACY,        /* the same, but no tsc */
     REGS_ARM64,             /* struct vmev2_regs_arm64 */
     REGS_ARM_LEGACY,        /* the same: pc, cpsr, ttbr0, ttbr1, tcr alone */
+    REGS_X86_REPLAYED,      /* struct replay_regs */
+    REGS_ARM_REPLAYED,
 };
 
 /*
@@ -67,6 +71,7 @@ struct event {
     struct vmiring_lost lost;       /* reason VMIRING_LOST */
     struct vmiring_domain domain;   /* reason VMIRING_DOMAIN */
     uint8_t *body;          /* event_body_size bytes of this event's own */
+    bool replayed;          /* body is a struct replay_body */
 } __attribute__((aligned(64)));
 
 /*

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "private.h"
+#include "capture.h"
 
 struct place {
     uint16_t offset;
@@ -98,6 +98,28 @@ static bool captured(const struct event *e, unsigned int reg)
     }
 }
 
+static bool is_arm_layout(enum reg_layout layout)
+{
+    return layout == REGS_ARM64 || layout == REGS_ARM_LEGACY ||
+           layout == REGS_ARM_REPLAYED;
+}
+
+/* A capture says of each register whether it has it. */
+static int replayed(const struct event *e, unsigned int n, uint64_t *value)
+{
+    const struct replay_regs *regs = e->regs;
+
+    if ( is_arm_layout(e->layout) != (n >= VMIRING_PC) ||
+         !(regs->valid >> (n % VMIRING_PC) & 1) )
+    {
+        errno = ENODATA;
+        return -1;
+    }
+    *value = regs->value[n % VMIRING_PC];
+
+    return 0;
+}
+
 int vmiring_get_reg(const struct vmiring_event *ev, enum vmiring_reg reg,
                     uint64_t *value)
 {
@@ -114,8 +136,10 @@ int vmiring_get_reg(const struct vmiring_event *ev, enum vmiring_reg reg,
         return -1;
     }
 
-    if ( is_arm != (e->layout == REGS_ARM64 || e->layout == REGS_ARM_LEGACY) ||
-         !captured(e, n) || (place.all && e->rec.regs != VMEV2_REGS_ALL) )
+    if ( e->layout == REGS_X86_REPLAYED || e->layout == REGS_ARM_REPLAYED )
+        return replayed(e, n, value);
+
+    if ( is_arm != is_arm_layout(e->layout) || !captured(e, n) || (place.all && e->rec.regs != VMEV2_REGS_ALL) )
     {
         errno = ENODATA;
         return -1;
@@ -124,6 +148,24 @@ int vmiring_get_reg(const struct vmiring_event *ev, enum vmiring_reg reg,
     /* Little-endian on every architecture that Xen runs on. */
     *value = 0;
     memcpy(value, (const uint8_t *)e->regs + place.offset, place.width);
+
+    return 0;
+}
+
+/* All that can be set, or nothing: what is missing would be set to zero. */
+static int settable(const struct event *e, struct vmiring_response *rsp)
+{
+    const struct replay_regs *regs = e->regs;
+    const bool arm = e->layout == REGS_ARM_REPLAYED;
+    const unsigned int nr = arm ? 1 : ARRAY_SIZE(rsp->regs);
+
+    if ( ~regs->valid & ((1ULL << nr) - 1) )
+    {
+        errno = ENODATA;
+        return -1;
+    }
+    memset(rsp->regs, 0, sizeof(rsp->regs));
+    memcpy(rsp->regs, regs->value, nr * sizeof(rsp->regs[0]));
 
     return 0;
 }
@@ -152,6 +194,10 @@ int vmiring_regs_from(const struct vmiring_event *ev,
         memset(rsp->regs, 0, sizeof(rsp->regs));
         memcpy(rsp->regs, e->regs, sizeof(rsp->regs[0]));
         return 0;
+
+    case REGS_X86_REPLAYED:
+    case REGS_ARM_REPLAYED:
+        return settable(e, rsp);
 
     default:
         errno = ENODATA;

@@ -65,11 +65,11 @@ cmake -S "$work/src" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/usr" \
 cmake --build "$work/cmake" >"$work/log" 2>&1 || { cat "$work/log"; fail "build"; }
 "$work/cmake/prog" || fail "the program built with CMake"
 
-# What the library exports is what its header declares, and nothing of it
+# What the library exports is what its headers declare, and nothing of it
 # depends on the release of Xen.
 nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
     sort >"$work/exported"
-gcc -E -P -I"$work/usr/include" -include vmiring.h -x c /dev/null |
+gcc -E -P -I"$work/usr/include" -include vmiring_capture.h -x c /dev/null |
     tr '\n' ' ' | grep -oE 'vmiring_[a-z0-9_]+ ?\(' | tr -d ' (' |
     sort -u >"$work/declared"
 diff "$work/declared" "$work/exported" ||
@@ -78,7 +78,7 @@ if readelf -d "$lib" | grep -E 'NEEDED.*(xenctrl|xenguest|xenlight)'; then
     fail "the library needs an unstable library of Xen"
 fi
 
-for header in vmiring.h vmiring/vm_event_v2.h; do
+for header in vmiring.h vmiring_capture.h vmiring/vm_event_v2.h; do
     [ -f "$work/usr/include/$header" ] || fail "$header was not installed"
 done
 cmp "$work/usr/include/vmiring.h" "$root/libvmi-ring/include/vmiring.h"
