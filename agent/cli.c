@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli_extra.h"
 #include "supervisor.h"
 
 #define DOMID_MAX 0x7fefU    /* DOMID_FIRST_RESERVED - 1 */
@@ -51,6 +51,7 @@ static const struct option long_options[] = {
     { "status", required_argument, NULL, OPT_STATUS },
     { "release", required_argument, NULL, OPT_RELEASE },
     { "probe", no_argument, NULL, OPT_PROBE },
+    CLI_EXTRA_LONG,
     { "version", no_argument, NULL, OPT_VERSION },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 }
@@ -314,7 +315,7 @@ static int watch_option(struct parser *p, int opt)
 
 static int option(struct parser *p, int opt, int argc, char **argv)
 {
-    static const char *const formats[] = { "text", "json", NULL };
+    static const char *const formats[] = { "text", "json", "journal", NULL };
     struct config *cfg = p->cfg;
     int i;
 
@@ -342,7 +343,7 @@ static int option(struct parser *p, int opt, int argc, char **argv)
         return 0;
     case 'o':
         i = word(p, "-o", optarg, formats);
-        cfg->format = i == 0 ? FORMAT_TEXT : FORMAT_JSON;
+        cfg->format = FORMAT_TEXT + i;
         return i < 0 ? -1 : 0;
     case OPT_LIST:
         return set_command(p, CMD_LIST, NULL);
@@ -359,7 +360,8 @@ static int option(struct parser *p, int opt, int argc, char **argv)
     case ':':
         return bad(p, "%s: expected an argument", p->word);
     default:
-        return watch_option(p, opt);
+        i = cli_extra_option(cfg, opt, optarg, p->err);
+        return i > 0 ? watch_option(p, opt) : i;
     }
 }
 
@@ -397,9 +399,12 @@ static int check_watch(struct parser *p)
 {
     struct config *cfg = p->cfg;
 
-    if ( cfg->have_domid + (cfg->name != NULL) + cfg->all != 1 )
-        return bad(p, "expected --domid N, --name NAME or --all (or --list, "
-                   "--status, --release, --probe)");
+    if ( cli_extra_check(cfg, p->err) )
+        return -1;
+    if ( !cfg->read_file &&
+         cfg->have_domid + (cfg->name != NULL) + cfg->all != 1 )
+        return bad(p, "expected --domid N, --name NAME, --all or -r FILE (or "
+                   "--list, --status, --release, --probe)");
     if ( supervisor_wanted(cfg) && (cfg->count || cfg->self_test) )
         return bad(p, "-c and --self-test-privilege are for one domain");
     if ( cfg->reply && cfg->regs == VMIRING_REGS_NONE )
@@ -421,7 +426,7 @@ enum exit_code cli_parse(int argc, char **argv, struct config *cfg, FILE *err)
     *cfg = (struct config){ .regs = VMIRING_REGS_CORE };
     opterr = 0;   /* our own messages */
     optind = 0;   /* glibc: begin anew, so that a test can parse many times */
-    while ( (opt = getopt_long(argc, argv, ":e:o:c:qh", long_options,
+    while ( (opt = getopt_long(argc, argv, ":e:o:c:qh" CLI_EXTRA_SHORT, long_options,
                                NULL)) != -1 )
     {
         p.word = argv[optind - 1];
@@ -464,7 +469,7 @@ const char *cli_default_socket(void)
 void cli_help(FILE *out)
 {
     fputs(
-"usage: vmi-agent --domid N | --name NAME | --all [options]\n"
+"usage: vmi-agent --domid N | --name NAME | --all | -r FILE [options]\n"
 "       vmi-agent --list | --status DOMID | --release DOMID | --probe\n"
 "\n"
 "Watches one Xen guest: prints its introspection events, answers those that\n"
@@ -489,12 +494,12 @@ void cli_help(FILE *out)
     fputs(
 "\n"
 "output\n"
-"  -o, --output text|json  text on a terminal, else JSON lines\n"
+"  -o, --output text|json|journal  text on a terminal, else JSON lines\n"
 "  --regs none|core|all    registers captured with an event (core)\n"
 "  --no-disasm             do not read and disassemble the instruction\n"
 "  --per-vcpu              a line per vCPU at the end\n"
 "  -q, --quiet             no line per event\n"
-"when to stop\n"
+"when to stop (a replay: at its end, too)\n"
 "  --duration S, -c, --count N   after S seconds, after N events\n"
 "channel (v2)\n"
 "  --ring BYTES[K|M], --split-rings   ring size; one ring per vCPU\n"
@@ -510,7 +515,9 @@ void cli_help(FILE *out)
 "for tests\n"
 "  --batch N               events per receive\n"
 "  --batch-sleep MS        be slow: wait MS after each batch\n"
-"  --privileged            keep all privileges and handles unrestricted\n"
+"  --privileged            keep all privileges and handles unrestricted\n", out);
+    cli_extra_help(out);
+    fputs(
 "other\n"
 "  --list                  domains, and who watches them\n"
 "  --status DOMID          holder, policy, state, per-vCPU pending and losses\n"
@@ -518,7 +525,7 @@ void cli_help(FILE *out)
 "  --probe [--domid N]     what this host (and domain) can do, as JSON\n"
 "  --version, -h, --help\n"
 "\n"
-"SIGUSR1 prints statistics.  Exit: 0 done, 1 internal error, 2 usage, 3 no\n"
+"SIGUSR1 prints statistics, SIGHUP opens files again.  Exit: 0 done, 1 internal error, 2 usage, 3 no\n"
 "such domain, 4 no permission, 5 no Xen, 6 busy, 7 ABI or capability not\n"
 "offered, 8 domain gone, 9 taken over, 10 event cannot be raised, 11\n"
 "privileges could not be dropped, 12 nothing to re-attach to.\n", out);

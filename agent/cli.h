@@ -16,7 +16,7 @@ enum command {
     CMD_HELP
 };
 
-enum format { FORMAT_AUTO, FORMAT_TEXT, FORMAT_JSON };
+enum format { FORMAT_AUTO, FORMAT_TEXT, FORMAT_JSON, FORMAT_JOURNAL };
 
 /* Writes that --deny refuses. */
 #define DENY_CR0 (1U << VMIRING_CR0)
@@ -56,6 +56,12 @@ struct config {
     char *self_test;         /* of --self-test-privilege, or NULL */
     bool quiet;
     bool no_disasm;
+    const char *write_file, *read_file;
+    uint64_t rotate_bytes;   /* 0: never */
+    unsigned int rotate_keep;
+    const char *filter, *rate_limit, *guard_file;
+    const char *log_file, *metrics_file;
+    unsigned int stats_interval;  /* seconds; 0: never */
 };
 
 /* EXIT_OK, or EXIT_USAGE with a message on err. */

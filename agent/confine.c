@@ -10,6 +10,7 @@
 #include <seccomp.h>
 
 #include "confine.h"
+#include "outfile.h"
 
 /*
  * Of Linux's xen/privcmd.h and xen/evtchn.h, which distributions do not
@@ -29,7 +30,7 @@
  * anyway (the note names a process, so one that was left behind is known).
  */
 static const int refused[] = {
-    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(unlink), SCMP_SYS(unlinkat)
+    SCMP_SYS(open), SCMP_SYS(unlink), SCMP_SYS(unlinkat)
 };
 
 /* By what they are for.  None of them opens, executes or signals others. */
@@ -79,11 +80,43 @@ static int allow_ioctl(scmp_filter_ctx ctx, uint32_t cmd)
     return allow(ctx, SCMP_SYS(ioctl), 1, &arg);
 }
 
-static int refuse(scmp_filter_ctx ctx, int nr)
+static int refuse(scmp_filter_ctx ctx, int nr, unsigned int args,
+                  const struct scmp_arg_cmp *cmp)
 {
-    int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), nr, 0);
+    int rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EACCES), nr, args,
+                                    cmp);
 
     return rc == -EDOM || rc == -EOPNOTSUPP ? 0 : rc;
+}
+
+/*
+ * Files in the folders of outfile.h; other files fail, as above.  Which name a
+ * call has the filter cannot see: an absolute one would do, for what this user
+ * may open.
+ */
+static int allow_folders(scmp_filter_ctx ctx)
+{
+    struct scmp_arg_cmp ours[] = {
+        { .arg = 0, .op = SCMP_CMP_MASKED_EQ,
+          .datum_a = ~(uint64_t)(OUTFILE_FD_MAX - 1) & UINT32_MAX,
+          .datum_b = OUTFILE_FD_BASE },
+        { .arg = 2, .op = SCMP_CMP_MASKED_EQ,
+          .datum_a = ~(uint64_t)(OUTFILE_FD_MAX - 1) & UINT32_MAX,
+          .datum_b = OUTFILE_FD_BASE },
+    };
+    struct scmp_arg_cmp below = { .arg = 0, .op = SCMP_CMP_LT,
+                                  .datum_a = OUTFILE_FD_BASE };
+    struct scmp_arg_cmp above = { .arg = 0, .op = SCMP_CMP_GE,
+                                  .datum_a = OUTFILE_FD_BASE +
+                                             OUTFILE_FD_MAX };
+    int rc;
+
+    if ( (rc = allow(ctx, SCMP_SYS(openat), 1, ours)) ||
+         (rc = allow(ctx, SCMP_SYS(renameat), 2, ours)) ||
+         (rc = allow(ctx, SCMP_SYS(renameat2), 2, ours)) ||
+         (rc = refuse(ctx, SCMP_SYS(openat), 1, &below)) )
+        return rc;
+    return refuse(ctx, SCMP_SYS(openat), 1, &above);
 }
 
 /* No memory becomes executable, new sockets are local. */
@@ -120,10 +153,13 @@ static int add_rules(scmp_filter_ctx ctx, bool legacy)
     if ( !rc )
         rc = allow_limited(ctx);
 
+    if ( !rc )
+        rc = allow_folders(ctx);
+
     for ( size_t i = 0; !rc && i < sizeof(plain) / sizeof(*plain); i++ )
         rc = allow(ctx, plain[i], 0, NULL);
     for ( size_t i = 0; !rc && i < sizeof(refused) / sizeof(*refused); i++ )
-        rc = refuse(ctx, refused[i]);
+        rc = refuse(ctx, refused[i], 0, NULL);
     for ( size_t i = 0; !rc && i < sizeof(ioctls) / sizeof(*ioctls); i++ )
         rc = allow_ioctl(ctx, ioctls[i]);
     if ( !rc && legacy )

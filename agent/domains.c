@@ -209,3 +209,49 @@ void domains_name(const char *sim, uint32_t domid, char *name,
     free(found);
     xs_close(xs);
 }
+
+/* "/vm/01234567-...": 32 hex digits with dashes. */
+static void parse_uuid(const char *text, uint8_t uuid[16])
+{
+    unsigned int n = 0;
+
+    for ( ; *text && n < 32; text++ )
+    {
+        const char *digits = "0123456789abcdef";
+        const char *d = *text == '-' ? NULL : strchr(digits, *text);
+
+        if ( *text == '-' )
+            continue;
+        if ( !d )
+            break;
+        uuid[n / 2] = uuid[n / 2] << 4 | (d - digits);
+        n++;
+    }
+    if ( n != 32 )
+        memset(uuid, 0, 16);
+}
+
+void domains_uuid(const char *sim, uint32_t domid, uint8_t uuid[16])
+{
+    struct vmiring_domain_entry e = { .size = sizeof(e) };
+    struct xs_handle *xs;
+    char path[48];
+    char *vm;
+
+    memset(uuid, 0, 16);
+    if ( sim )
+    {
+        if ( vmiring_sim_domains(sim, domid, &e, 1) == 1 && e.domid == domid )
+            memcpy(uuid, e.uuid, 16);
+        return;
+    }
+    xs = store_open();
+    if ( !xs )
+        return;
+    snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/vm", domid);
+    vm = xs_read(xs, XBT_NULL, path, NULL);
+    if ( vm && !strncmp(vm, "/vm/", 4) )
+        parse_uuid(vm + 4, uuid);
+    free(vm);
+    xs_close(xs);
+}

@@ -35,4 +35,7 @@ const char *domains_error(const char *sim, int err);
 void domains_name(const char *sim, uint32_t domid, char *name,
                   unsigned int size);
 
+/* Zeros where it is not known. */
+void domains_uuid(const char *sim, uint32_t domid, uint8_t uuid[16]);
+
 #endif /* AGENT_DOMAINS_H */

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "watch_private.h"
+#include "deliver.h"
+#include "files.h"
 
 #define SLICE          64    /* lines between two attempts to write */
 #define DRAIN_MS       2000  /* how long the last lines may take */
@@ -51,6 +52,20 @@ struct final {
     struct print_vcpu *vcpu;
 };
 
+static void more_totals(const struct watch *w, struct print_totals *t)
+{
+    t->filtered = w->filtered;
+    t->limited = w->limited;
+    t->guard_hits = w->guard_hits;
+    t->captured = w->capture.packets;
+    t->capture_drops = w->capture.drops;
+    t->insn_read = w->insn_read;
+    t->insn_errors = w->insn_failed;
+    t->insn_failed = 0;
+    for ( unsigned int i = 0; i < INSN_ERRNOS; i++ )
+        t->insn_failed += w->insn_failed[i];
+}
+
 static int collect(struct watch *w, struct final *f)
 {
     uint32_t nr = w->geo.nr_vcpus;
@@ -70,6 +85,7 @@ static int collect(struct watch *w, struct final *f)
         .expired = watch_expired(w),
         .output_drops = watch_output_drops(w),
     };
+    more_totals(w, &f->totals);
     have = get_info(w, info);
     if ( have )
         f->totals.released = 0;   /* Xen's own count is the better one */
@@ -100,7 +116,31 @@ void watch_statistics(struct watch *w)
     if ( collect(w, &f) )
         return;
     vcpu_lines(w, &w->err.out, &print_text, &f);
+    output_line(&w->err.out, print_text.counts(&f.totals));
     watch_line(&w->err, print_text.totals(&f.totals));
+    free(f.vcpu);
+}
+
+void watch_interval(struct watch *w)
+{
+    struct print_totals t;
+
+    if ( w->print == &print_text )
+    {
+        watch_statistics(w);
+        return;
+    }
+    watch_totals(w, &t);
+    watch_line(&w->out, w->print->counts(&t));
+}
+
+void watch_totals(struct watch *w, struct print_totals *t)
+{
+    struct final f = { .vcpu = NULL };
+
+    if ( collect(w, &f) )
+        f.totals = (struct print_totals){ .received = w->received };
+    *t = f.totals;
     free(f.vcpu);
 }
 
@@ -113,6 +153,9 @@ static void drain(struct watch *w)
 {
     uint64_t end = now_us() + DRAIN_MS * 1000;
     int n;
+
+    if ( w->replay )
+        return;
 
     while ( now_us() < end &&
             (n = vmiring_receive(w->h, w->batch, w->batch_max)) > 0 )
@@ -155,7 +198,7 @@ static void unsubscribe(struct watch *w)
 
 static void print_end(struct watch *w, struct final *f)
 {
-    bool json = w->print == &print_json;
+    bool json = w->print != &print_text;
     int wait_ms = DRAIN_MS;
 
     /* A reader that does not keep up is waited for once. */
@@ -170,8 +213,8 @@ static void print_end(struct watch *w, struct final *f)
                              record_queue_count(&w->queue);
     if ( json )
     {
-        vcpu_lines(w, &w->out.out, &print_json, f);
-        output_line(&w->out.out, print_json.totals(&f->totals));
+        vcpu_lines(w, &w->out.out, w->print, f);
+        output_line(&w->out.out, w->print->totals(&f->totals));
     }
     vcpu_lines(w, &w->err.out, &print_text, f);
     output_line(&w->err.out, print_text.totals(&f->totals));
@@ -190,8 +233,11 @@ void watch_finish(struct watch *w)
         if ( !w->cfg->count || w->received < w->cfg->count )
             drain(w);
     }
+    deliver_end(w);
+    capture_close(&w->capture, w->h);
     if ( collect(w, &f) )
         f.vcpu = NULL;
+    files_write_metrics(w);
     w->ring = sd_event_source_unref(w->ring);
     vmiring_close(w->h);
     w->h = NULL;

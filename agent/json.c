@@ -5,15 +5,57 @@
  * addresses, registers and payload words in hex with "0x".
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "jsonout.h"
 #include "print.h"
 
+static const struct identity *whose;
+static bool replayed;
+
+void print_json_identity(const struct identity *id, bool replay)
+{
+    whose = id;
+    replayed = replay;
+}
+
+/* Every line says whose it is: a consumer may see many agents' lines. */
+static struct json_object *begin(const char *type)
+{
+    struct json_object *o = jo_object(type);
+
+    if ( !whose )
+        return o;
+    jo_str(o, "host", whose->host);
+    jo_str(o, "boot", whose->boot_id);
+    jo_str(o, "uuid", whose->uuid);
+    jo_u32(o, "domid", whose->domid);
+    return o;
+}
+
+/*
+ * What a replay cannot repeat stands apart.  number: of the line, where it has
+ * one; a gap says that lines were dropped.
+ */
+static const char *end(struct json_object *o, uint64_t number)
+{
+    struct json_object *live = jo_object(NULL);
+
+    if ( number )
+        jo_count(live, "line", number);
+    jo_u32(live, "pid", getpid());
+    if ( replayed )
+        jo_bool(live, "replay", true);
+    jo_put(o, "live", live);
+    return jo_line(o);
+}
+
 static const char *json_header(const struct print_header *h)
 {
-    struct json_object *o = jo_object("start");
+    struct json_object *o = begin("start"), *clock = jo_object(NULL);
 
-    jo_u32(o, "domid", h->domid);
+    if ( !whose )
+        jo_u32(o, "domid", h->domid);
     if ( h->name )
         jo_str(o, "name", h->name);
     jo_str(o, "abi", h->abi);
@@ -24,24 +66,31 @@ static const char *json_header(const struct print_header *h)
     jo_count(o, "generation", h->generation);
     jo_str(o, "events", h->events);
     jo_str(o, "regs", h->regs);
-    return jo_line(o);
+    if ( whose )
+    {
+        jo_count(clock, "time", whose->clock.time);
+        jo_count(clock, "wall", whose->clock.wall);
+        jo_count(clock, "tsc", whose->clock.tsc);
+    }
+    jo_put(o, "clock", clock);
+    return end(o, 0);
 }
 
 static const char *json_released(uint64_t n)
 {
-    struct json_object *o = jo_object("released");
+    struct json_object *o = begin("released");
 
     jo_count(o, "count", n);
     jo_str(o, "text", "requests left unanswered by the previous agent");
-    return jo_line(o);
+    return end(o, 0);
 }
 
 static const char *json_expired(uint64_t n)
 {
-    struct json_object *o = jo_object("deadline");
+    struct json_object *o = begin("deadline");
 
     jo_count(o, "count", n);
-    return jo_line(o);
+    return end(o, 0);
 }
 
 static struct json_object *debug_payload(const struct record *r)
@@ -167,23 +216,23 @@ static struct json_object *regs(const struct record *r)
 
 static const char *json_lost(const struct record *r)
 {
-    struct json_object *o = jo_object("lost");
+    struct json_object *o = begin("lost");
 
     jo_u32(o, "vcpu", r->vcpu);
     jo_count(o, "count", r->u.lost.count);
     jo_count(o, "first_seq", r->u.lost.first_seq);
     jo_count(o, "last_seq", r->u.lost.last_seq);
-    return jo_line(o);
+    return end(o, r->number);
 }
 
 static const char *json_domain(const struct record *r)
 {
-    struct json_object *o = jo_object("domain");
+    struct json_object *o = begin("domain");
 
     jo_str(o, "state", print_domain_state(r->u.domain.state));
     if ( r->u.domain.state == 1 )
         jo_str(o, "reason", print_shutdown_code(r->u.domain.shutdown_code));
-    return jo_line(o);
+    return end(o, r->number);
 }
 
 static void put_flags(struct json_object *o, const struct record *r)
@@ -199,6 +248,45 @@ static void put_flags(struct json_object *o, const struct record *r)
         jo_u32(o, "refused", r->error);
 }
 
+static void put_time(struct json_object *o, const struct record *r)
+{
+    jo_u32(o, "vcpu", r->vcpu);
+    jo_count(o, "seq", r->seq);
+    jo_count(o, "time", r->time);
+    if ( whose )
+        jo_count(o, "wall", identity_wall(whose, r->time));
+}
+
+static const char *json_guard(const struct record *r)
+{
+    struct json_object *o = begin("guard");
+    const struct guard_hit *g = &r->u.guard;
+    uint64_t value;
+
+    put_time(o, r);
+    jo_str(o, "rule", g->rule);
+    jo_str(o, "action", g->denied ? "deny" : "report");
+    jo_str(o, "reason", g->text);
+    if ( record_pc(r, &value) )
+        jo_hex(o, "rip", value);
+    if ( record_table(r, &value) )
+        jo_hex(o, "cr3", value);
+    jo_hex(o, "old", g->old_value);
+    jo_hex(o, "new", g->new_value);
+    if ( g->count )
+        jo_count(o, "count", g->count);
+    return end(o, r->number);
+}
+
+static const char *json_limited(const struct record *r)
+{
+    struct json_object *o = begin("rate_limited");
+
+    jo_str(o, "reason", vmiring_reason_name(r->u.limited.reason));
+    jo_count(o, "count", r->u.limited.count);
+    return end(o, r->number);
+}
+
 static const char *json_record(const struct record *r, struct disasm *d)
 {
     struct json_object *o;
@@ -208,10 +296,12 @@ static const char *json_record(const struct record *r, struct disasm *d)
         return json_lost(r);
     if ( r->reason == VMIRING_DOMAIN && r->has_payload )
         return json_domain(r);
-    o = jo_object("event");
-    jo_u32(o, "vcpu", r->vcpu);
-    jo_count(o, "seq", r->seq);
-    jo_count(o, "time", r->time);
+    if ( r->reason == RECORD_GUARD )
+        return json_guard(r);
+    if ( r->reason == RECORD_LIMITED )
+        return json_limited(r);
+    o = begin("event");
+    put_time(o, r);
     jo_str(o, "reason", vmiring_reason_name(r->reason));
     jo_u32(o, "reason_number", r->reason);
     put_flags(o, r);
@@ -227,20 +317,20 @@ static const char *json_record(const struct record *r, struct disasm *d)
         jo_put(o, "insn", insn(r, d));
     if ( r->reg_valid )
         jo_put(o, "regs", regs(r));
-    return jo_line(o);
+    return end(o, r->number);
 }
 
 static const char *json_drops(uint64_t n)
 {
-    struct json_object *o = jo_object("output_drops");
+    struct json_object *o = begin("output_drops");
 
     jo_count(o, "count", n);
-    return jo_line(o);
+    return end(o, 0);
 }
 
 static const char *json_vcpu(const struct print_vcpu *v)
 {
-    struct json_object *o = jo_object("vcpu");
+    struct json_object *o = begin("vcpu");
 
     jo_u32(o, "vcpu", v->vcpu);
     jo_count(o, "received", v->received);
@@ -252,12 +342,22 @@ static const char *json_vcpu(const struct print_vcpu *v)
         jo_count(o, "raised", v->raised);
         jo_count(o, "pauses", v->pauses);
     }
-    return jo_line(o);
+    return end(o, 0);
 }
 
-static const char *json_totals(const struct print_totals *t)
+static void put_insn_errors(struct json_object *o, const struct print_totals *t)
 {
-    struct json_object *o = jo_object("summary");
+    struct json_object *e = jo_object(NULL);
+
+    for ( unsigned int i = 0; t->insn_errors && i < INSN_ERRNOS; i++ )
+        if ( t->insn_errors[i] )
+            jo_count(e, i ? strerror(i) : "unexplained", t->insn_errors[i]);
+    jo_put(o, "insn_errors", e);
+}
+
+static const char *totals_line(const struct print_totals *t, const char *type)
+{
+    struct json_object *o = begin(type);
 
     jo_count(o, "received", t->received);
     jo_count(o, "answered", t->answered);
@@ -265,10 +365,28 @@ static const char *json_totals(const struct print_totals *t)
     jo_count(o, "released", t->released);
     jo_count(o, "expired", t->expired);
     jo_count(o, "output_drops", t->output_drops);
-    return jo_line(o);
+    jo_count(o, "filtered", t->filtered);
+    jo_count(o, "rate_limited", t->limited);
+    jo_count(o, "guard_hits", t->guard_hits);
+    jo_count(o, "captured", t->captured);
+    jo_count(o, "capture_drops", t->capture_drops);
+    jo_count(o, "insn_read", t->insn_read);
+    jo_count(o, "insn_failed", t->insn_failed);
+    put_insn_errors(o, t);
+    return end(o, 0);
+}
+
+static const char *json_totals(const struct print_totals *t)
+{
+    return totals_line(t, "summary");
+}
+
+static const char *json_counts(const struct print_totals *t)
+{
+    return totals_line(t, "stats");
 }
 
 const struct printer print_json = {
     json_header, json_released, json_record, json_drops, json_expired, json_vcpu,
-    json_totals
+    json_totals, json_counts
 };

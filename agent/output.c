@@ -62,6 +62,16 @@ void output_close(struct output *o)
     *o = (struct output)OUTPUT_CLOSED;
 }
 
+void output_redirect(struct output *o, int fd)
+{
+    if ( o->restore )
+        fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_NONBLOCK);
+    if ( o->own_fd >= 0 )
+        close(o->own_fd);
+    o->fd = o->own_fd = fd;
+    o->restore = o->socket = o->dead = false;
+}
+
 size_t output_room(const struct output *o)
 {
     return o->size - (o->end - o->start);
@@ -69,7 +79,7 @@ size_t output_room(const struct output *o)
 
 bool output_line(struct output *o, const char *line)
 {
-    size_t len = line ? strlen(line) : 0;
+    size_t len = line ? strlen(line) + o->datagrams : 0;
 
     if ( !line || o->dead || len > output_room(o) )
     {
@@ -96,6 +106,8 @@ static size_t portion(const struct output *o)
     const char *from = o->buf + o->start, *last;
     size_t len = o->end - o->start;
 
+    if ( o->datagrams )
+        return strlen(from);
     if ( len <= PIPE_BUF )
         return len;
     last = memrchr(from, '\n', PIPE_BUF);
@@ -107,7 +119,7 @@ static uint64_t lines_left(const struct output *o)
     uint64_t n = 0;
 
     for ( size_t i = o->start; i < o->end; i++ )
-        n += o->buf[i] == '\n';
+        n += o->buf[i] == (o->datagrams ? '\0' : '\n');
     return n;
 }
 
@@ -131,7 +143,7 @@ bool output_write(struct output *o)
             write(o->fd, from, len);
 
         if ( n >= 0 )
-            o->start += n;
+            o->start += n + o->datagrams;
         else if ( errno == EAGAIN )
             return true;
         else if ( errno != EINTR )

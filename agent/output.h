@@ -17,6 +17,7 @@ struct output {
     bool socket;
     bool restore;            /* O_NONBLOCK was set on the user's description */
     bool dead;               /* the reader is gone */
+    bool datagrams;          /* what is queued ends with a 0, and is sent so */
     char *buf;
     size_t size, start, end; /* bytes [start, end) wait */
     uint64_t drops;          /* lines */
@@ -31,6 +32,9 @@ struct output {
  */
 int output_open(struct output *o, int fd, size_t size);
 void output_close(struct output *o);
+
+/* From now on to this descriptor, which is ours.  What waits goes there. */
+void output_redirect(struct output *o, int fd);
 
 /* Queues a line (with its newline).  false: dropped and counted, or NULL. */
 bool output_line(struct output *o, const char *line);

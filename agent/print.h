@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "disasm.h"
+#include "identity.h"
 #include "record.h"
 
 /* What the first lines say. */
@@ -29,6 +30,9 @@ struct print_header {
 
 struct print_totals {
     uint64_t received, answered, lost, released, expired, output_drops;
+    uint64_t filtered, limited, guard_hits, captured, capture_drops;
+    uint64_t insn_read, insn_failed;
+    const uint64_t *insn_errors;  /* by errno, INSN_ERRNOS of them */
 };
 
 struct print_vcpu {
@@ -38,6 +42,8 @@ struct print_vcpu {
     uint64_t produced, raised, pauses;
 };
 
+#define INSN_ERRNOS 160U
+
 struct printer {
     const char *(*header)(const struct print_header *h);
     const char *(*released)(uint64_t n);
@@ -46,10 +52,16 @@ struct printer {
     const char *(*expired)(uint64_t n);
     const char *(*vcpu)(const struct print_vcpu *v);
     const char *(*totals)(const struct print_totals *t);
+    const char *(*counts)(const struct print_totals *t);  /* while it runs */
 };
 
 extern const struct printer print_text;
 extern const struct printer print_json;
+extern const struct printer print_journal;
+
+/* Whose events the lines of JSON and of the journal are; it must stay. */
+void print_json_identity(const struct identity *id, bool replay);
+void print_journal_identity(const struct identity *id);
 
 /* Names of numbers, shared by both; never NULL. */
 const char *print_ctrlreg_name(uint32_t index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "record.h"
 
@@ -117,6 +118,17 @@ void record_capture(struct record *r, const struct vmiring_event *ev,
     };
     capture_payload(r, ev);
     capture_regs(r, ev);
+}
+
+const char *record_answer_word(const char *word)
+{
+    static const char *const words[] = { "continue", "skip", "emulate", "deny",
+                                         "set", "cancelled" };
+
+    for ( size_t i = 0; i < sizeof(words) / sizeof(*words); i++ )
+        if ( !strcmp(word, words[i]) )
+            return words[i];
+    return NULL;
 }
 
 bool record_reg(const struct record *r, enum vmiring_reg reg, uint64_t *value)

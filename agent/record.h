@@ -12,6 +12,8 @@
 
 #include "vmiring.h"
 
+#define RECORD_GUARD   0x10000  /* beyond the library's: a rule was met */
+#define RECORD_LIMITED 0x10001  /* events above the rate limit */
 #define RECORD_REGS 64       /* per architecture; see record_reg_slot() */
 #define INSN_MAX    15       /* the longest x86 instruction */
 
@@ -19,6 +21,14 @@ enum insn_state {
     INSN_NOT_READ,           /* nobody asked, or no registers */
     INSN_READ,
     INSN_ERROR
+};
+
+/* What a rule of --guard found; the rest of the record is the event's. */
+struct guard_hit {
+    const char *rule, *text;
+    bool denied;
+    uint64_t old_value, new_value;
+    uint64_t count;          /* switches to new_value, else 0 */
 };
 
 struct record {
@@ -43,7 +53,10 @@ struct record {
         struct vmiring_vmexit vmexit;
         struct vmiring_lost lost;
         struct vmiring_domain domain;
+        struct guard_hit guard;
+        struct { uint32_t reason; uint64_t count; } limited;
     } u;
+    uint64_t number;         /* of the line; what is missing was dropped */
     uint64_t reg_valid;      /* bit n: reg[n] was captured */
     uint64_t reg[RECORD_REGS];
     enum insn_state insn_state;
@@ -60,6 +73,9 @@ void record_capture(struct record *r, const struct vmiring_event *ev,
 /* Reads the instruction at RIP (or PC).  The batch must be held. */
 void record_read_insn(struct record *r, vmiring *h,
                       const struct vmiring_event *ev);
+
+/* The word of answer_build() that a capture has, or NULL: none of them. */
+const char *record_answer_word(const char *word);
 
 /* false: that register was not captured. */
 bool record_reg(const struct record *r, enum vmiring_reg reg, uint64_t *value);

@@ -9,6 +9,8 @@
 
 #include "confine.h"
 #include "domains.h"
+#include "files.h"
+#include "journal.h"
 #include "privilege.h"
 #include "selftest.h"
 #include "watch_private.h"
@@ -25,6 +27,8 @@ static enum exit_code resolve(struct watch *w)
     const struct config *cfg = w->cfg;
     enum exit_code code;
 
+    if ( cfg->read_file )
+        return EXIT_OK;
     w->domid = cfg->domid;
     if ( cfg->have_domid )
     {
@@ -56,10 +60,32 @@ static enum exit_code fail_open(const struct watch *w, int err)
 
     if ( code == EXIT_GONE )   /* not while it was watched */
         code = EXIT_NO_DOMAIN;
-    fprintf(stderr, "vmi-agent: domain %" PRIu32 ": %s\n", w->domid,
-            vmiring_open_error());
+    if ( w->cfg->read_file )
+        fprintf(stderr, "vmi-agent: -r: %s\n", vmiring_open_error());
+    else
+        fprintf(stderr, "vmi-agent: domain %" PRIu32 ": %s\n", w->domid,
+                vmiring_open_error());
     exit_print_hint(code, stderr);
     return code;
+}
+
+/* Who it is, from this host or from the capture. */
+static void identify(struct watch *w)
+{
+    struct vmiring_capture_info info = { .size = sizeof(info) };
+    struct vmiring_clock clock = { .size = sizeof(clock) };
+
+    if ( !w->replay || vmiring_capture_info(w->h, &info) )
+        identity_find(&w->id, w->cfg->sim, w->domid);
+    else
+    {
+        identity_of_capture(&w->id, &info, w->domid);
+        snprintf(w->name, sizeof(w->name), "%s", info.domain);
+    }
+    (void)vmiring_clock(w->h, &clock);
+    w->id.clock = clock;
+    print_json_identity(&w->id, w->replay);
+    print_journal_identity(&w->id);
 }
 
 static enum exit_code open_channel(struct watch *w)
@@ -72,12 +98,19 @@ static enum exit_code open_channel(struct watch *w)
         .deadline_deny = cfg->deadline_deny, .on_deadline = cfg->on_deadline,
         .flags = (cfg->split_rings ? VMIRING_OPEN_SPLIT_RINGS : 0) |
                  (cfg->reattach ? VMIRING_OPEN_REATTACH : 0) |
-                 (cfg->takeover ? VMIRING_OPEN_TAKEOVER : 0),
+                 (cfg->takeover ? VMIRING_OPEN_TAKEOVER : 0) |
+                 (cfg->read_file && !cfg->events.explicit ?
+                  VMIRING_OPEN_EVERYTHING : 0),
+        .capture = cfg->read_file,
     };
 
     w->h = vmiring_open(&opts);
     if ( !w->h )
         return fail_open(w, errno);
+    w->replay = cfg->read_file;
+    if ( w->replay )
+        w->domid = vmiring_domid(w->h);
+    identify(w);
     w->geo.size = sizeof(w->geo);
     if ( vmiring_geometry(w->h, &w->geo) || !w->geo.nr_vcpus )
     {
@@ -132,11 +165,31 @@ static int switch_on(struct watch *w, const struct event_choice *c)
     return 0;
 }
 
+/* "core cr3:async,...": what files.c noted. */
+static enum exit_code replay_names(struct watch *w)
+{
+    static const char *const sets[] = { "none", "core", "all" };
+    struct vmiring_capture_info info = { .size = sizeof(info) };
+    const char *names;
+
+    w->regs = "all";
+    if ( vmiring_capture_info(w->h, &info) )
+        return EXIT_INTERNAL;
+    names = strchr(info.note, ' ');
+    for ( int i = 0; names && i < 3; i++ )
+        if ( !strncmp(info.note, sets[i], names - info.note) )
+            w->regs = sets[i];
+    snprintf(w->events, sizeof(w->events), "%s", names ? names + 1 : "");
+    return EXIT_OK;
+}
+
 /* Without -e what cannot be had is left out; the header says what is left. */
 static enum exit_code subscribe(struct watch *w)
 {
     const struct event_list *list = &w->cfg->events;
 
+    if ( w->replay && !list->explicit )
+        return replay_names(w);
     for ( unsigned int i = 0; i < list->nr; i++ )
     {
         const struct event_choice *c = &list->item[i];
@@ -153,18 +206,34 @@ static enum exit_code subscribe(struct watch *w)
     return EXIT_NO_EVENT;
 }
 
+static int open_output(struct watch *w)
+{
+    bool journal = w->cfg->format == FORMAT_JOURNAL;
+    int fd = journal ? journal_connect() : STDOUT_FILENO;
+
+    if ( fd < 0 || output_open(&w->out.out, fd, OUT_BYTES) )
+        return -1;
+    if ( journal )
+        w->out.out.own_fd = fd;
+    w->out.out.datagrams = journal;
+    return 0;
+}
+
 static int make_buffers(struct watch *w)
 {
     w->batch_max = w->cfg->batch ? w->cfg->batch :
                    w->cfg->quiet ? BATCH_QUIET : BATCH_PRINTING;
     w->batch = calloc(w->batch_max, sizeof(*w->batch));
     w->answers = calloc(w->batch_max, sizeof(*w->answers));
+    w->responses = calloc(w->batch_max, sizeof(*w->responses));
     w->vcpu = calloc(w->geo.nr_vcpus, sizeof(*w->vcpu));
-    if ( !w->batch || !w->answers || !w->vcpu ||
+    if ( !w->batch || !w->answers || !w->responses || !w->vcpu ||
          record_queue_init(&w->queue, QUEUE_RECORDS) ||
-         output_open(&w->out.out, STDOUT_FILENO, OUT_BYTES) ||
+         open_output(w) ||
          output_open(&w->err.out, STDERR_FILENO, ERR_BYTES) )
         return -1;
+    w->read_insn = !w->cfg->no_disasm &&
+                   (!w->cfg->quiet || w->cfg->write_file);
     if ( w->cfg->quiet || w->cfg->no_disasm )
         return 0;
     w->disasm = disasm_open();
@@ -173,7 +242,6 @@ static int make_buffers(struct watch *w)
 
 static void print_start(struct watch *w)
 {
-    static const char *const regs[] = { "none", "core", "all" };
     uint64_t caps = vmiring_caps(w->h);
     struct print_header h = {
         .domid = w->domid, .name = *w->name ? w->name : NULL,
@@ -182,7 +250,7 @@ static void print_start(struct watch *w)
         .nr_vcpus = w->geo.nr_vcpus, .nr_rings = w->geo.nr_rings,
         .ring_bytes = w->geo.ring_bytes, .generation = w->geo.generation,
         .events = w->events,
-        .regs = caps & VMIRING_CAP_REGSETS ? regs[w->cfg->regs] : "all",
+        .regs = w->regs,
     };
 
     if ( w->geo.released_before )
@@ -237,11 +305,15 @@ static enum exit_code give_up_privileges(struct watch *w)
     self_test(w, &t, "before");
     if ( privilege_drop(w->h, stderr) )
         return EXIT_PRIVILEGE;
+    code = files_check(w);
+    if ( code )
+        return code;
     if ( w->cfg->parent && worker_tie(w->cfg->parent) )
         return EXIT_INTERNAL;    /* it has ended: nobody would read this */
     self_test(w, &t, "restricted");
     print_start(w);
-    if ( confine_syscalls(vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,
+    if ( confine_syscalls(!w->replay &&
+                          vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,
                           stderr) )
         return EXIT_PRIVILEGE;
     self_test(w, &t, "confined");
@@ -257,6 +329,9 @@ static enum exit_code open_pages(struct watch *w)
          vmiring_offers(w->h, &reasons, &can) )
         return EXIT_OK;
     w->policy.lift = !(can & VMIRING_RSP_EMULATE);
+    /* The pages of a capture are what they were. */
+    if ( w->replay )
+        return EXIT_OK;
     if ( !w->policy.lift && !w->cfg->rearm )
         return EXIT_OK;
     w->pages = pages_open(w->h, &w->cfg->events, w->geo.nr_vcpus,
@@ -265,6 +340,35 @@ static enum exit_code open_pages(struct watch *w)
         return EXIT_OK;
     fprintf(stderr, "vmi-agent: setting up: %s\n", strerror(errno));
     return EXIT_INTERNAL;
+}
+
+/* What was checked when the command line was read. */
+static enum exit_code make_tools(struct watch *w)
+{
+    const struct config *cfg = w->cfg;
+    char msg[200] = "";
+
+    if ( (cfg->filter &&
+          !(w->filter = filter_compile(cfg->filter, msg, sizeof(msg)))) ||
+         (cfg->rate_limit &&
+          limit_parse(&w->limit, cfg->rate_limit, msg, sizeof(msg))) ||
+         (cfg->guard_file &&
+          !(w->guard = guard_load(cfg->guard_file, msg, sizeof(msg)))) )
+    {
+        fprintf(stderr, "vmi-agent: %s\n", msg);
+        return EXIT_INTERNAL;
+    }
+    if ( w->guard )
+        guard_start(w->guard, w->id.clock.time);
+    return EXIT_OK;
+}
+
+static const char *regs_name(const struct watch *w)
+{
+    static const char *const regs[] = { "none", "core", "all" };
+
+    return vmiring_caps(w->h) & VMIRING_CAP_REGSETS ? regs[w->cfg->regs] :
+           "all";
 }
 
 enum exit_code watch_set_up(struct watch *w)
@@ -288,9 +392,14 @@ enum exit_code watch_set_up(struct watch *w)
         fprintf(stderr, "vmi-agent: setting up: %s\n", strerror(-rc));
         return EXIT_INTERNAL;
     }
-    code = open_pages(w);
+    w->regs = regs_name(w);
+    code = make_tools(w);
+    if ( !code )
+        code = open_pages(w);
     if ( !code )
         code = subscribe(w);
+    if ( !code )
+        code = files_open(w);
     if ( code )
         return code;
     return give_up_privileges(w);
@@ -304,6 +413,8 @@ void watch_tear_down(struct watch *w)
     sd_event_source_unref(w->out.writable);
     sd_event_source_unref(w->err.writable);
     sd_event_unref(w->loop);
+    capture_close(&w->capture, w->h);
+    sd_event_source_unref(w->interval);
     vmiring_close(w->h);
     output_close(&w->out.out);
     output_close(&w->err.out);
@@ -311,6 +422,8 @@ void watch_tear_down(struct watch *w)
     disasm_close(w->disasm);
     free(w->batch);
     free(w->answers);
+    free(w->responses);
+    files_close(w);
     free(w->vcpu);
     pages_close(w->pages);
 }

@@ -191,6 +191,33 @@ static const char *text_domain(const struct record *r)
     return end();
 }
 
+static const char *text_guard(const struct record *r)
+{
+    const struct guard_hit *g = &r->u.guard;
+    uint64_t pc;
+
+    begin();
+    add("! ");
+    add_time(r);
+    add("vcpu %" PRIu32 " %s %s: %s", r->vcpu, g->denied ? "DENIED" : "report",
+        g->rule, g->text);
+    if ( g->count )
+        add(", %" PRIu64 " switches to 0x%" PRIx64, g->count, g->new_value);
+    else
+        add(", 0x%" PRIx64 " -> 0x%" PRIx64, g->old_value, g->new_value);
+    if ( record_pc(r, &pc) )
+        add(", rip 0x%" PRIx64, pc);
+    return end();
+}
+
+static const char *text_limited(const struct record *r)
+{
+    begin();
+    add("# %" PRIu64 " %s events above the rate limit not shown",
+        r->u.limited.count, vmiring_reason_name(r->u.limited.reason));
+    return end();
+}
+
 static const char *text_record(const struct record *r, struct disasm *d)
 {
     uint64_t pc = 0, table = 0, tsc = 0;
@@ -201,6 +228,10 @@ static const char *text_record(const struct record *r, struct disasm *d)
         return text_lost(r);
     if ( r->reason == VMIRING_DOMAIN && r->has_payload )
         return text_domain(r);
+    if ( r->reason == RECORD_GUARD )
+        return text_guard(r);
+    if ( r->reason == RECORD_LIMITED )
+        return text_limited(r);
     begin();
     add_time(r);
     add("%4" PRIu32 " %10" PRIu64 " %-19s %-5s", r->vcpu, r->seq,
@@ -264,7 +295,25 @@ static const char *text_totals(const struct print_totals *t)
     return end();
 }
 
+static const char *text_counts(const struct print_totals *t)
+{
+    begin();
+    add("counts");
+    add_count("filtered", true, t->filtered);
+    add_count("rate_limited", true, t->limited);
+    add_count("guard_hits", true, t->guard_hits);
+    add_count("captured", true, t->captured);
+    add_count("capture_drops", true, t->capture_drops);
+    add_count("insn_read", true, t->insn_read);
+    add_count("insn_failed", true, t->insn_failed);
+    for ( unsigned int i = 0; t->insn_errors && i < INSN_ERRNOS; i++ )
+        if ( t->insn_errors[i] )
+            add(" (%s: %" PRIu64 ")", i ? strerror(i) : "unexplained",
+                t->insn_errors[i]);
+    return end();
+}
+
 const struct printer print_text = {
     text_header, text_released, text_record, text_drops, text_expired, text_vcpu,
-    text_totals
+    text_totals, text_counts
 };

@@ -15,11 +15,13 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "watch_private.h"
+#include "deliver.h"
+#include "files.h"
 
 #define OUT_ROOM       8192U /* a line is shorter */
 #define SLICE_BUSY     8     /* lines printed between two batches */
 #define SLICE_IDLE     64
+#define SLICE_FILE     256   /* packets of a capture, when there is time */
 
 enum { PRIO_SIGNAL = -10, PRIO_RING = 0, PRIO_OUTPUT = 5, PRIO_PRINT = 10 };
 
@@ -108,6 +110,8 @@ static int on_printing(sd_event_source *s, void *data)
 
     if ( !watch_print(w, SLICE_IDLE) )
         sd_event_source_set_enabled(s, SD_EVENT_OFF);
+    if ( w->capture.file.path && capture_write(&w->capture, w->h, SLICE_FILE) )
+        sd_event_source_set_enabled(s, SD_EVENT_ON);
     /* Nobody reads any more: end, as a filter does, but with all vCPUs free. */
     if ( w->out.out.dead )
         watch_stop(w, EXIT_OK);
@@ -168,13 +172,18 @@ static int respond(struct watch *w, const struct vmiring_event *ev,
     return vmiring_respond(w->h, ev, NULL);
 }
 
-static const char *answer(struct watch *w, const struct vmiring_event *ev)
+static const char *answer(struct watch *w, const struct vmiring_event *ev,
+                          struct vmiring_response *rsp)
 {
     struct vcpu_count *c = count_of(w, ev->vcpu);
-    struct vmiring_response rsp;
-    const char *word = answer_build(&w->policy, ev, &rsp);
+    const char *word = answer_build(&w->policy, ev, rsp);
 
-    if ( respond(w, ev, &rsp, &word) )
+    if ( !(ev->flags & VMIRING_EV_AGAIN) && guard_denies(w->guard, ev) )
+    {
+        rsp->flags |= VMIRING_RSP_DENY;
+        word = "deny";
+    }
+    if ( respond(w, ev, rsp, &word) )
     {
         w->cancelled++;
         return "cancelled";
@@ -199,35 +208,19 @@ static void count(struct watch *w, const struct vmiring_event *ev)
     if ( ev->reason >= VMIRING_LOST )
         return;
     w->received++;
+    if ( ev->reason < LIMIT_REASONS )
+        w->by_reason[ev->reason]++;
     if ( c )
         c->received++;
-}
-
-static void capture(struct watch *w, const struct vmiring_event *ev,
-                    const char *answer_word)
-{
-    struct record *r;
-
-    if ( w->cfg->quiet && ev->reason < VMIRING_LOST )
-        return;
-    r = record_queue_room(&w->queue, ev->reason);
-    if ( !r )
-    {
-        w->queue_drops++;
-        return;
-    }
-    record_capture(r, ev, answer_word);
-    if ( w->disasm )
-        record_read_insn(r, w->h, ev);
-    record_queue_push(&w->queue);
 }
 
 static void check_domain(struct watch *w, const struct vmiring_event *ev)
 {
     struct vmiring_domain d;
 
-    if ( ev->reason == VMIRING_DOMAIN && !vmiring_get_domain(ev, &d) &&
-         d.state >= 2 )
+    /* A capture ends where it ends. */
+    if ( !w->replay && ev->reason == VMIRING_DOMAIN &&
+         !vmiring_get_domain(ev, &d) && d.state >= 2 )
         watch_stop(w, EXIT_GONE);
 }
 
@@ -238,13 +231,14 @@ void watch_batch(struct watch *w, int n)
         if ( w->pages && pages_event(w->pages, &w->batch[i]) )
             warn_pages(w);
         w->answers[i] = w->batch[i].flags & VMIRING_EV_SYNC ?
-                        answer(w, &w->batch[i]) : NULL;
+                        answer(w, &w->batch[i], &w->responses[i]) : NULL;
     }
     (void)vmiring_flush(w->h);
     for ( int i = 0; i < n; i++ )
     {
         count(w, &w->batch[i]);
-        capture(w, &w->batch[i], w->answers[i]);
+        deliver_event(w, &w->batch[i], w->answers[i],
+                      w->answers[i] ? &w->responses[i] : NULL);
         check_domain(w, &w->batch[i]);
     }
     vmiring_release(w->h);
@@ -265,6 +259,11 @@ static void receive_failed(struct watch *w)
     char line[320];
     enum exit_code code = exit_code_of_open(errno);
 
+    if ( w->replay && errno == ENODEV )
+    {
+        watch_stop(w, EXIT_OK);
+        return;
+    }
     snprintf(line, sizeof(line), "vmi-agent: domain %" PRIu32 ": %.250s\n",
              w->domid, vmiring_error(w->h));
     watch_line(&w->err, line);
@@ -304,7 +303,7 @@ static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
     watch_expired(w);
     if ( w->cfg->count && w->received >= w->cfg->count )
         watch_stop(w, EXIT_OK);
-    if ( watch_print(w, SLICE_BUSY) || w->out.out.dead )
+    if ( watch_print(w, SLICE_BUSY) || w->out.out.dead || w->capture.c )
         sd_event_source_set_enabled(w->printing, SD_EVENT_ON);
     if ( w->cfg->batch_sleep_ms )
     {
@@ -333,6 +332,16 @@ static int on_statistics(sd_event_source *s,
     (void)s;
     (void)si;
     watch_statistics(data);
+    return 0;
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si,
+                     void *data)
+{
+    (void)s;
+    (void)si;
+    if ( !files_reopen(data) )
+        watch_stop(data, EXIT_OK);
     return 0;
 }
 
@@ -405,10 +414,11 @@ int watch_make_loop(struct watch *w)
     if ( rc < 0 ||
          (rc = add_signal(w, SIGINT, on_stop)) < 0 ||
          (rc = add_signal(w, SIGTERM, on_stop)) < 0 ||
-         (rc = add_signal(w, SIGHUP, on_stop)) < 0 ||
+         (rc = add_signal(w, SIGHUP, on_hangup)) < 0 ||
          (rc = add_signal(w, SIGUSR1, on_statistics)) < 0 ||
          (rc = prime_timers(w)) < 0 ||
          (rc = add_timers(w)) < 0 ||
+         (rc = files_watch(w)) < 0 ||
          (rc = sd_event_add_io(w->loop, &w->ring, vmiring_fd(w->h), EPOLLIN,
                                on_ring, w)) < 0 ||
          (rc = sd_event_add_defer(w->loop, &w->printing, on_printing, w)) < 0 ||
@@ -459,7 +469,8 @@ enum exit_code watch_run(const struct config *cfg)
         return code;
     w->cfg = cfg;
     w->out.out = w->err.out = (struct output)OUTPUT_CLOSED;
-    w->print = cfg->format == FORMAT_TEXT ? &print_text : &print_json;
+    w->print = cfg->format == FORMAT_TEXT ? &print_text :
+               cfg->format == FORMAT_JOURNAL ? &print_journal : &print_json;
     block_signals();
     code = watch_set_up(w);
     if ( !code )

@@ -9,6 +9,10 @@
 #include <systemd/sd-event.h>
 
 #include "answer.h"
+#include "capture.h"
+#include "filter.h"
+#include "guard.h"
+#include "limit.h"
 #include "output.h"
 #include "pages.h"
 #include "print.h"
@@ -47,7 +51,24 @@ struct watch {
     struct vcpu_count *vcpu;
     uint64_t received, answered, cancelled, lost_seen;
     uint64_t queue_drops, drops_told, expired_told;
-    bool stopping, answer_warned, pages_warned;
+    struct vmiring_response *responses;  /* of the batch, for captures */
+    struct record scratch;   /* the event being delivered */
+    struct identity id;
+    const char *regs;        /* of the header */
+    char *note;              /* of the capture */
+    struct capture capture;
+    struct outfile log, metrics;
+    struct filter *filter;
+    struct guard *guard;
+    struct limit limit;
+    sd_event_source *interval;
+    uint64_t interval_us;
+    bool replay, read_insn;
+    uint64_t lines;          /* numbered so far */
+    uint64_t by_reason[LIMIT_REASONS];
+    uint64_t filtered, limited, guard_hits;
+    uint64_t insn_read, insn_failed[INSN_ERRNOS];
+    bool stopping, answer_warned, pages_warned, metrics_warned;
     enum exit_code exit_code;
 };
 
@@ -74,6 +95,9 @@ void watch_tear_down(struct watch *w);
 /* finish.c */
 
 void watch_statistics(struct watch *w);
+/* --stats-interval: where the events go, if that is for programs. */
+void watch_interval(struct watch *w);
+void watch_totals(struct watch *w, struct print_totals *t);
 /* Frees the guest, closes the channel, prints what is left and the totals. */
 void watch_finish(struct watch *w);
 

@@ -154,6 +154,7 @@ int vmiring_leave(vmiring *h);
 const char *vmiring_error(const vmiring *h);
 
 uint64_t vmiring_caps(const vmiring *h);
+uint32_t vmiring_domid(const vmiring *h);
 enum vmiring_abi vmiring_abi_used(const vmiring *h);
 
 struct vmiring_geometry {

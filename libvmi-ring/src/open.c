@@ -339,6 +339,11 @@ uint64_t vmiring_caps(const vmiring *h)
     return h->caps;
 }
 
+uint32_t vmiring_domid(const vmiring *h)
+{
+    return h->domid;
+}
+
 enum vmiring_abi vmiring_abi_used(const vmiring *h)
 {
     return h->engine->abi;

@@ -27,6 +27,8 @@ struct replay {
     bool everything;
     bool access, interrupt; /* what comes without a subscription was asked for */
     uint64_t last_handle;
+    int ended;              /* errno of the end, once it was met */
+    struct msg why;
     struct capture_channel channel;
     struct answer answers[ANSWERS];
 };
@@ -255,7 +257,7 @@ static int replay_ok(vmiring *h)
     return 0;
 }
 
-static int replay_next(vmiring *h, struct event *e)
+static int find_next(vmiring *h, struct event *e)
 {
     struct replay *r = replay_of(h);
     const uint8_t *packet;
@@ -288,6 +290,22 @@ static int replay_next(vmiring *h, struct event *e)
     }
 
     return rc ? rc : fail(&h->msg, ENODEV, "the capture %s has ended", r->path);
+}
+
+/* The end is told after the events before it, and again to who asks again. */
+static int replay_next(vmiring *h, struct event *e)
+{
+    struct replay *r = replay_of(h);
+
+    if ( r->ended )
+        return fail(&h->msg, r->ended, "%s", r->why.text);
+    if ( find_next(h, e) > 0 )
+        return 1;
+
+    r->ended = errno;
+    r->why = h->msg;
+
+    return -1;
 }
 
 /* There is always more, if it be the end. */

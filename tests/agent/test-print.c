@@ -238,7 +238,9 @@ Test(text, unreadable_and_undecodable_instruction)
 
 Test(text, totals_and_vcpu)
 {
-    struct print_totals t = { 1, 2, 3, 4, 6, 5 };
+    struct print_totals t = { .received = 1, .answered = 2, .lost = 3,
+                              .released = 4, .expired = 6,
+                              .output_drops = 5 };
     struct print_vcpu v = { .vcpu = 7, .received = 1, .answered = 2,
                             .lost = 3, .produced = 4, .raised = 5,
                             .pauses = 6 };
