@@ -60,6 +60,7 @@ static void more_totals(const struct watch *w, struct print_totals *t)
     t->captured = w->capture.packets;
     t->capture_drops = w->capture.drops;
     t->insn_read = w->insn_read;
+    t->output_writes = w->out.out.writes;
     t->insn_errors = w->insn_failed;
     t->insn_failed = 0;
     for ( unsigned int i = 0; i < INSN_ERRNOS; i++ )

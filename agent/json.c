@@ -370,6 +370,7 @@ static const char *totals_line(const struct print_totals *t, const char *type)
     jo_count(o, "guard_hits", t->guard_hits);
     jo_count(o, "captured", t->captured);
     jo_count(o, "capture_drops", t->capture_drops);
+    jo_count(o, "output_writes", t->output_writes);
     jo_count(o, "insn_read", t->insn_read);
     jo_count(o, "insn_failed", t->insn_failed);
     put_insn_errors(o, t);

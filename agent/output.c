@@ -69,7 +69,7 @@ void output_redirect(struct output *o, int fd)
     if ( o->own_fd >= 0 )
         close(o->own_fd);
     o->fd = o->own_fd = fd;
-    o->restore = o->socket = o->dead = false;
+    o->restore = o->socket = o->dead = o->blocked = false;
 }
 
 size_t output_room(const struct output *o)
@@ -142,9 +142,11 @@ bool output_write(struct output *o)
             send(o->fd, from, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
             write(o->fd, from, len);
 
+        o->writes++;
+        o->blocked = n < 0 && errno == EAGAIN;
         if ( n >= 0 )
             o->start += n + o->datagrams;
-        else if ( errno == EAGAIN )
+        else if ( o->blocked )
             return true;
         else if ( errno != EINTR )
         {

@@ -20,6 +20,8 @@ struct output {
     bool datagrams;          /* what is queued ends with a 0, and is sent so */
     char *buf;
     size_t size, start, end; /* bytes [start, end) wait */
+    bool blocked;            /* the reader takes nothing: poll, do not try */
+    uint64_t writes;         /* system calls */
     uint64_t drops;          /* lines */
 };
 

@@ -31,7 +31,7 @@ struct print_header {
 struct print_totals {
     uint64_t received, answered, lost, released, expired, output_drops;
     uint64_t filtered, limited, guard_hits, captured, capture_drops;
-    uint64_t insn_read, insn_failed;
+    uint64_t insn_read, insn_failed, output_writes;
     const uint64_t *insn_errors;  /* by errno, INSN_ERRNOS of them */
 };
 

@@ -304,6 +304,7 @@ static const char *text_counts(const struct print_totals *t)
     add_count("guard_hits", true, t->guard_hits);
     add_count("captured", true, t->captured);
     add_count("capture_drops", true, t->capture_drops);
+    add_count("output_writes", true, t->output_writes);
     add_count("insn_read", true, t->insn_read);
     add_count("insn_failed", true, t->insn_failed);
     for ( unsigned int i = 0; t->insn_errors && i < INSN_ERRNOS; i++ )

@@ -5,6 +5,7 @@
 #
 #   base   compiler, build tools, and the libraries of SDK, agent and tests
 #   xen    what building and booting the hypervisor needs
+#   agent  what the tests of the agent's output use
 #   arm64  cross compiler for the arm64 build
 #   bench  other rings to measure against
 #   proof  model checker, static analysers, coverage, user-mode emulation
@@ -35,6 +36,9 @@ packages_xen=(
 
 # Other rings, to be measured beside ours, and plots.
 packages_bench=(libck-dev libdpdk-dev gnuplot-nox)
+
+# The agent's documents and what its output goes to.
+packages_agent=(python3-jsonschema scdoc rsyslog rsyslog-kafka strace)
 
 packages_arm64=(gcc-aarch64-linux-gnu)
 
@@ -97,7 +101,8 @@ main()
         arm64) wanted+=("${packages_arm64[@]}") ;;
         bench) wanted+=("${packages_bench[@]}") ;;
         proof) wanted+=("${packages_proof[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64, bench, proof)" ;;
+        agent) wanted+=("${packages_agent[@]}") ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64, bench, proof, agent)" ;;
         esac
     done
 
