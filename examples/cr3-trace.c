@@ -5,7 +5,7 @@
  * The events are asynchronous: no vCPU waits for this program, and what it is
  * too slow for is lost, counted, and said where it happened.
  *
- *     cr3-trace DOMID [SOCKET]       SOCKET: of vmi-sim, instead of Xen
+ *     cr3-trace DOMID [SOCKET|CAPTURE]     of vmi-sim, or a file, instead of Xen
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <vmiring.h>
+#include "target.h"
 
 #define BATCH 64
 
@@ -73,11 +73,11 @@ int main(int argc, char **argv)
 
     if ( argc < 2 || argc > 3 )
     {
-        fprintf(stderr, "usage: %s DOMID [SOCKET]\n", argv[0]);
+        fprintf(stderr, "usage: %s DOMID [SOCKET|CAPTURE]\n", argv[0]);
         return 2;
     }
     opts.domid = strtoul(argv[1], NULL, 10);
-    opts.sim = argv[2];
+    target(&opts, argv[2]);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 

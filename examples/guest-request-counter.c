@@ -5,7 +5,7 @@
  * Shows what is exact about a lossy channel: per vCPU, what Xen produced is
  * what was received plus what was lost.
  *
- *     guest-request-counter DOMID SECONDS [SOCKET]
+ *     guest-request-counter DOMID SECONDS [SOCKET|CAPTURE]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <vmiring.h>
+#include "target.h"
 
 #define BATCH 128
 
@@ -104,6 +104,13 @@ static int run(vmiring *h, time_t seconds)
         return -1;
 
     rc = watch(h, vcpu, seconds);
+    /* The domain, or the capture, has ended: the counts are what they are. */
+    if ( rc && errno == ENODEV )
+    {
+        rc = report(h, vcpu, geo.nr_vcpus);
+        free(vcpu);
+        return rc;
+    }
     /* No new ones from here on; those in the ring are still ours. */
     if ( !rc && !vmiring_unsubscribe(h, &s) )
         rc = drain(h, vcpu);
@@ -125,11 +132,11 @@ int main(int argc, char **argv)
 
     if ( argc < 3 || argc > 4 )
     {
-        fprintf(stderr, "usage: %s DOMID SECONDS [SOCKET]\n", argv[0]);
+        fprintf(stderr, "usage: %s DOMID SECONDS [SOCKET|CAPTURE]\n", argv[0]);
         return 2;
     }
     opts.domid = strtoul(argv[1], NULL, 10);
-    opts.sim = argv[3];
+    target(&opts, argv[3]);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 

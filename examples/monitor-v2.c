@@ -4,7 +4,7 @@
  *
  * monitor-legacy.c is the same monitor on libxenctrl alone: read both.
  *
- *     monitor-v2 DOMID [SOCKET]
+ *     monitor-v2 DOMID [SOCKET|CAPTURE]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <vmiring.h>
+#include "target.h"
 
 static volatile sig_atomic_t stop;
 
@@ -93,11 +93,11 @@ int main(int argc, char **argv)
 
     if ( argc < 2 || argc > 3 )
     {
-        fprintf(stderr, "usage: %s DOMID [SOCKET]\n", argv[0]);
+        fprintf(stderr, "usage: %s DOMID [SOCKET|CAPTURE]\n", argv[0]);
         return 2;
     }
     opts.domid = strtoul(argv[1], NULL, 10);
-    opts.sim = argv[2];
+    target(&opts, argv[2]);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 

@@ -6,7 +6,7 @@
  * nothing but ask makes one round (guest, Xen, agent, Xen, guest) between two
  * of its requests, so the time between them is the round trip.
  *
- *     null-agent DOMID ROUNDS [SOCKET]
+ *     null-agent DOMID ROUNDS [SOCKET|CAPTURE]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <vmiring.h>
+#include "target.h"
 
 #define BATCH 128
 
@@ -112,6 +112,8 @@ static int run(vmiring *h, struct rounds *r)
     start = now_ns();
     while ( !stop && !rc && r->nr < r->room )
         rc = handle(h, r);
+    if ( rc && errno == ENODEV )
+        rc = 0;              /* the domain, or the capture, has ended */
     if ( vmiring_caps(h) & VMIRING_CAP_SIMULATED )
         printf("simulated host: this is no measurement of Xen\n");
     report(r, now_ns() - start);
@@ -128,11 +130,11 @@ int main(int argc, char **argv)
 
     if ( argc < 3 || argc > 4 || (r.room = strtoul(argv[2], NULL, 10)) < 1 )
     {
-        fprintf(stderr, "usage: %s DOMID ROUNDS [SOCKET]\n", argv[0]);
+        fprintf(stderr, "usage: %s DOMID ROUNDS [SOCKET|CAPTURE]\n", argv[0]);
         return 2;
     }
     opts.domid = strtoul(argv[1], NULL, 10);
-    opts.sim = argv[3];
+    target(&opts, argv[3]);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 

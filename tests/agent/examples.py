@@ -11,6 +11,7 @@ from agentlib import TIMEOUT, wait_for
 from simhost import Host
 
 EXAMPLES = os.environ["EXAMPLES"]
+DATA_GFN = 0x180    # what the program word mem writes to
 
 
 class Examples(unittest.TestCase):
@@ -86,10 +87,75 @@ class Examples(unittest.TestCase):
         out = self.end(p)
         self.assertRegex(out, r"(?m)^ +5 +%d$" % made)
 
+    def test_msr_guard(self):
+        h = Host(self, "vcpus=2,program=msr,rate=500")
+        p = self.start("msr-guard", 1, "176", h.path)
+        wait_for("a denied write", lambda: h.total(1, "writes_denied") > 20)
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        refused = len(re.findall(r"^ +\d+( 0x\w{16}){3}$", out, re.M))
+        self.assertRegex(out, r"denied %d\n" % refused)
+        h.stop_guest(1)
+        self.assertEqual(h.total(1, "writes_denied"), refused)
+
+    def test_access_watch(self):
+        h = Host(self, "vcpus=1,program=mem,rate=500")
+        able, = agentlib.run("--sim", h.path, "--probe", "--domid",
+                             1).of_type("probe")
+        p = self.start("access-watch", 1, "%x" % DATA_GFN, "1", h.path)
+        if not able["events"]["mem"]["sync"]:
+            # A host that cannot says so, and the guest goes on.
+            out, _ = p.communicate(timeout=TIMEOUT)
+            self.assertEqual(p.returncode, 1)
+            self.assertIn("set_access", out)
+            h.progress(1)
+            return
+        wait_for("events", lambda: h.info(1)[1][0]["raised"] > 10)
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        self.assertGreater(len(re.findall(
+            r"^ +0 0x\w{16} 0x%08x 0x\w{3} .w.$" % DATA_GFN, out, re.M)), 10)
+        h.progress(1)
+
+    def test_from_a_capture(self):
+        """Every example that takes one, on a file instead of a guest."""
+        h = Host(self, "name=web,vcpus=2,program=gr+cr3+cr4+msr+int3,rate=0")
+        f = os.path.join(h.dir, "a.pcap")
+        r = agentlib.run("--sim", h.path, "--domid", 1, "-c", 500, "-q", "-e",
+                         "guest-request,cr3,cr4,msr=176,int3", "-w", f)
+        self.assertEqual(r.code, 0, r.err)
+        events = agentlib.run("-r", f, "-o", "json").of_type("event")
+        has = lambda key, value: sum(
+            value in (e["reason"], e.get("payload", {}).get(key))
+            for e in events)
+        for args, pattern, number in (
+                (["cr3-trace", 0, f], r"(?m)^ *\d+\.\d{9} ",
+                 has("register", "cr3")),
+                (["monitor-v2", 0, f], r"(?m)^vcpu \d (?:cr4|int3)",
+                 has("register", "cr4") + has("", "software-breakpoint")),
+                (["msr-guard", 0, "176", f], r"(?m)^ +\d( 0x\w{16}){3}$",
+                 sum(e["reason"] == "mov-to-msr" and
+                     e["payload"]["old"] != e["payload"]["new"]
+                     for e in events))):
+            out = self.end(self.start(*args))
+            self.assertEqual(len(re.findall(pattern, out)), number, args)
+            self.assertGreater(number, 0, args)
+        requests = has("", "guest-request")
+        out = self.end(self.start("guest-request-counter", 0, 60, f))
+        self.assertEqual(sum(map(int, re.findall(
+            r"(?m)^ +\d+ +(\d+) +0 +-$", out))), requests)
+        out = self.end(self.start("null-agent", 0, 10000, f))
+        self.assertRegex(out, r"(?m)^ *\d+ +\d+ ")
+        out = self.end(self.start("replay", f))
+        self.assertIn("domain 1 (web) of ", out)
+        self.assertRegex(out, r"guest-request +%d +0\n" % requests)
+        self.assertIn("with instruction 500\n", out)
+
     def test_no_host(self):
         for args in (["cr3-trace", 1], ["monitor-v2", 1],
                      ["guest-request-counter", 1, 1], ["null-agent", 1, 1],
-                     ["upgrade", 1]):
+                     ["msr-guard", 1, 176], ["upgrade", 1],
+                     ["access-watch", 1, 1, 1]):
             p = self.start(*args, "/nonexistent")
             out, _ = p.communicate(timeout=TIMEOUT)
             self.assertEqual(p.returncode, 1, out)
