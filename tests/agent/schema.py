@@ -60,6 +60,15 @@ class Schema(unittest.TestCase):
         self.check(a.stop(signal.SIGTERM).out)
         self.assertLessEqual({"lost", "stats"}, self.seen)
 
+    def test_probe(self):
+        h = Host(self, "name=web,vcpus=2")
+        for args in ([], ["--name", "web"], ["--domid", 1, "--abi", "legacy"]):
+            r = run("--sim", h.path, "--probe", *args)
+            self.assertEqual(r.code, 0, r.err)
+            self.check(r.out)
+        self.assertIn("events", json.loads(r.out))
+        self.check(run("--probe").out)
+
     def test_what_is_not_so(self):
         """The schema is not one that takes anything."""
         h = Host(self, "vcpus=1")

@@ -2,17 +2,35 @@
 # shellcheck shell=sh
 #
 # Every kind of event that this emulated processor raises, printed by vmi-agent
-# and answered, over both ABIs; and writes that an answer refuses.
+# and answered, over both ABIs; writes that an answer refuses, and registers
+# that it changes. What was seen goes to the host as a table (surface.txt).
 # shellcheck source=tests/xen/dom0/lib.sh
 . /lib.sh
 
 kinds="guest-request cr0 cr3 cr4 msr cpuid desc debug"
 for abi in v2 legacy; do
-    for kind in $kinds deny-cr0 deny-cr4 deny-msr; do
+    for kind in $kinds deny-cr0 deny-cr4 deny-msr reply-cpuid \
+        reply-guest-request; do
         plan "$abi-$kind"
     done
 done
+plan table
 each=20
+table=/tmp/surface.txt
+
+printf '%-20s %-7s %7s %9s %9s  %s\n' event abi raised received answered \
+    'effect seen in the guest' >$table
+
+# row NAME ABI RAISED EFFECT: raised is the guest's own count, the effect too.
+row()
+{
+    printf '%-20s %-7s %7s %9s %9s  %s\n' "$1" "$2" "$3" \
+        "$(total received /tmp/agent.err)" \
+        "$(total answered /tmp/agent.err)" "$4" >>$table
+}
+
+# The iterations that the guest counted as complete.
+raised() { echo $(($(total iterations /tmp/counts) * per)); }
 
 # What the guest does, what the agent watches, how many events an iteration
 # makes and what the guest's counters must show of it.
@@ -51,6 +69,7 @@ one()
     : >/tmp/counts
     status=none
     run "$1" "$word" -e "$watch:$mode"
+    row "$2" "$1" "$(raised)" "${shows:-went on}${shows:+=$(total "${shows:-none}" /tmp/counts)}"
     want=$((each * per))
     answers=$want
     [ $mode = sync ] || answers=0
@@ -71,11 +90,28 @@ deny()
     : >/tmp/counts
     status=none
     run "$1" "$word" -e "$watch:sync" --deny "$2" -q
+    row "$2 (deny)" "$1" "$(raised)" "denied=$(total denied /tmp/counts) kept=$(total kept /tmp/counts)"
     if [ "$status" = 0 ] && [ "$(total denied /tmp/counts)" = $each ] &&
         [ "$(total kept /tmp/counts)" = 0 ]; then
         pass "$1-deny-$2" "$each writes refused, each read back unchanged"
     else
         fail "$1-deny-$2" "exit $status: $(grep ^total /tmp/counts) $(head -n 1 /tmp/agent.err)"
+    fi
+}
+
+# reply ABI KIND WORDS COUNTER: registers that the answer sets reach the guest.
+reply()
+{
+    describe "$2"
+    : >/tmp/counts
+    status=none
+    run "$1" "$3" -e "$2:sync" --reply -q
+    row "$2 (set)" "$1" "$(raised)" "$4=$(total "$4" /tmp/counts) mismatched=$(total mismatched /tmp/counts)"
+    if [ "$status" = 0 ] && [ "$(total "$4" /tmp/counts)" = $each ] &&
+        [ "$(total mismatched /tmp/counts)" = 0 ]; then
+        pass "$1-reply-$2" "$each times the guest saw the registers of the answer"
+    else
+        fail "$1-reply-$2" "exit $status: $(grep ^total /tmp/counts) $(head -n 1 /tmp/agent.err)"
     fi
 }
 
@@ -86,4 +122,17 @@ for abi in v2 legacy; do
     for kind in cr0 cr4 msr; do
         deny "$abi" "$kind"
     done
+    reply "$abi" cpuid cpuid cpuid_replaced
+    reply "$abi" guest-request "gr reply" checked
 done
+
+# Every row: raised is what was received.
+rows=$(tail -n +2 $table | wc -l)
+same=$(tail -n +2 $table | sed 's/ ([a-z]*)//' | awk '$3 > 0 && $3 == $4' | wc -l)
+cat $table
+hand_out $table
+if [ "$rows" = 26 ] && [ "$same" = 26 ]; then
+    pass table "$rows rows, in each the guest raised what the agent received"
+else
+    fail table "$same of $rows rows have as many raised as received"
+fi
