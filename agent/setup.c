@@ -211,6 +211,8 @@ static int open_output(struct watch *w)
     bool journal = w->cfg->format == FORMAT_JOURNAL;
     int fd = journal ? journal_connect() : STDOUT_FILENO;
 
+    if ( fd < 0 )
+        fprintf(stderr, "vmi-agent: -o journal: no journal here\n");
     if ( fd < 0 || output_open(&w->out.out, fd, OUT_BYTES) )
         return -1;
     if ( journal )

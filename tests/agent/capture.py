@@ -29,6 +29,7 @@ def lines(text, *kinds):
     return result
 
 
+DATA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "data")
 COMPARED = ("start", "event", "lost", "domain", "guard")
 
 
@@ -96,6 +97,15 @@ class Replay(Files):
         again = self.replay("-r", f, "-o", "text")
         self.assertEqual(live.out, again.out)
         self.assertIn("lost", again.out)
+
+    def test_captures_of_a_real_guest(self):
+        for abi in ("v2", "legacy"):
+            f = os.path.join(DATA, "xen-" + abi)
+            r = self.replay("-r", f + ".pcap", "-o", "json", "--guard",
+                            "default")
+            with open(f + ".json") as text:
+                self.assertEqual(lines(r.out, *COMPARED),
+                                 text.read().splitlines())
 
     def test_subscriptions(self):
         h = self.host("vcpus=1,rate=0,program=gr+cr3+cpuid")
