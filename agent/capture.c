@@ -108,11 +108,13 @@ bool capture_write(struct capture *c, vmiring *h, int max)
              !capture_reopen(c, h) )
             c->rotations++;
     }
-    if ( c->start < c->end )
-        return true;
+    return c->start < c->end;
+}
+
+void capture_flush(struct capture *c)
+{
     if ( c->c && vmiring_capture_flush(c->c) )
         c->error = errno;
-    return false;
 }
 
 int capture_reopen(struct capture *c, vmiring *h)

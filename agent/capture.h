@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * -w: what happened, in a file.  Packets are made while the batch is held and
- * queued in memory; the file is written when there is nothing to receive.
+ * queued in memory; the file is written when there is nothing to receive, and a
+ * little between two batches.
  */
 #ifndef AGENT_CAPTURE_H
 #define AGENT_CAPTURE_H
@@ -38,6 +39,8 @@ void capture_event(struct capture *c, vmiring *h,
                    const struct vmiring_response *rsp);
 /* Writes up to max packets; true if more wait. */
 bool capture_write(struct capture *c, vmiring *h, int max);
+/* What was written reaches the file: when there is nothing else to do. */
+void capture_flush(struct capture *c);
 /* Begins a new file under the same name: what stands there is kept aside. */
 int capture_reopen(struct capture *c, vmiring *h);
 /* Writes all that waits. */

@@ -113,6 +113,8 @@ static int on_printing(sd_event_source *s, void *data)
         sd_event_source_set_enabled(s, SD_EVENT_OFF);
     if ( w->capture.file.path && capture_write(&w->capture, w->h, SLICE_FILE) )
         sd_event_source_set_enabled(s, SD_EVENT_ON);
+    else
+        capture_flush(&w->capture);
     /* Nobody reads any more: end, as a filter does, but with all vCPUs free. */
     if ( w->out.out.dead )
         watch_stop(w, EXIT_OK);
@@ -304,6 +306,9 @@ static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
     watch_expired(w);
     if ( w->cfg->count && w->received >= w->cfg->count )
         watch_stop(w, EXIT_OK);
+    /* With a guest that never rests there is no other time for it. */
+    if ( w->capture.file.path )
+        capture_write(&w->capture, w->h, 2 * n);
     if ( watch_print(w, SLICE_BUSY) || w->out.out.dead || w->capture.c )
         sd_event_source_set_enabled(w->printing, SD_EVENT_ON);
     if ( w->cfg->batch_sleep_ms )

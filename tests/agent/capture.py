@@ -159,6 +159,18 @@ class Replay(Files):
         self.assertEqual(seen, 5)
 
 
+class Busy(Files):
+    def test_a_guest_that_never_rests(self):
+        """There is always something to receive, and all is captured."""
+        h = self.host("vcpus=4,program=gr+cr3,rate=0")
+        f = self.path(h, "a.pcap")
+        r = self.agent("-e", "guest-request,cr3", "-q", "-o", "json", "-w", f,
+                       "--batch", 256, "-c", 100000)
+        summary, = r.of_type("summary")
+        self.assertEqual((summary["captured"], summary["capture_drops"]),
+                         ("100000", "0"))
+
+
 class Rotation(Files):
     def test_size(self):
         h = self.host("vcpus=2,rate=0")
