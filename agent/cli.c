@@ -481,7 +481,8 @@ void cli_help(FILE *out)
 "                          one process each, as they come and go\n"
 "  --abi auto|v2|legacy    auto: v2 where the host has it\n"
 "  --sim [SOCKET]          a simulated host (vmi-sim) instead of Xen\n"
-"  -e, --events EVENT,...  each with :sync or :async behind it:\n", out);
+"  -e, --events EVENT,...  each with :sync or :async behind it (and, where it\n"
+"                          fits, :onchange, :mask=HEX, :user):\n", out);
     for ( const struct event_kind *k = event_kinds; k->name; k++ )
         fprintf(out, "      %-20s%-10s %s\n", k->name,
                 k->mode == MODE_SYNC_ONLY ? "sync only" :

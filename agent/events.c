@@ -100,29 +100,6 @@ static const struct event_kind *find_name(const char *name, size_t len)
 }
 
 /* The ":sync" or ":async" behind a name.  -1: neither, or not possible. */
-static int parse_mode(const struct event_kind *kind, const char *mode,
-                      bool *sync, char *err, size_t err_size)
-{
-    if ( !strcmp(mode, ":sync") )
-        *sync = true;
-    else if ( !strcmp(mode, ":async") )
-        *sync = false;
-    else
-    {
-        snprintf(err, err_size,
-                 "expected \":sync\" or \":async\" after \"%s\", not \"%s\"",
-                 kind->name, mode);
-        return -1;
-    }
-    if ( kind->mode == MODE_SYNC_ONLY && !*sync )
-    {
-        snprintf(err, err_size, "event \"%s\" has no asynchronous form: Xen "
-                 "always waits for the answer", kind->name);
-        return -1;
-    }
-    return 0;
-}
-
 static int parse_hex(const char *hex, uint64_t max, uint64_t *out, char **end)
 {
     errno = 0;
@@ -137,6 +114,69 @@ static int parse_hex(const char *hex, uint64_t max, uint64_t *out, char **end)
 static const char *const accesses[] = {
     "n", "r", "w", "rw", "x", "rx", "wx", NULL, "rx2rw", "n2rwx"
 };
+
+static int parse_sync(struct event_choice *c, bool sync, char *err,
+                      size_t err_size)
+{
+    c->sync = sync;
+    if ( c->kind->mode != MODE_SYNC_ONLY || sync )
+        return 0;
+    snprintf(err, err_size, "event \"%s\" has no asynchronous form: Xen "
+             "always waits for the answer", c->kind->name);
+    return -1;
+}
+
+/* One word behind a colon; what a kind does not have is not one. */
+static int parse_mode(struct event_choice *c, const char *mode, char *err,
+                      size_t err_size)
+{
+    const bool cr = c->kind->reason == VMIRING_WRITE_CTRLREG;
+    const bool msr = c->kind->reason == VMIRING_MOV_TO_MSR;
+    char *end;
+
+    if ( !strcmp(mode, "sync") || !strcmp(mode, "async") )
+        return parse_sync(c, *mode == 's', err, err_size);
+    if ( !strcmp(mode, "onchange") && (cr || msr) )
+    {
+        c->onchange = true;
+        return 0;
+    }
+    if ( !strcmp(mode, "user") && c->kind->reason == VMIRING_GUEST_REQUEST )
+    {
+        c->user = true;
+        return 0;
+    }
+    if ( !strncmp(mode, "mask=", 5) && cr &&
+         !parse_hex(mode + 5, UINT64_MAX, &c->mask, &end) && !*end )
+        return 0;
+    snprintf(err, err_size, "expected \":sync\" or \":async\"%s after \"%s\", "
+             "not \":%s\"", cr ? ", \":onchange\", \":mask=HEX\"" :
+             msr ? ", \":onchange\"" :
+             c->kind->reason == VMIRING_GUEST_REQUEST ? ", \":user\"" : "",
+             c->kind->name, mode);
+    return -1;
+}
+
+static int parse_modes(struct event_choice *c, char *rest, char *err,
+                       size_t err_size)
+{
+    char *mode;
+
+    if ( *rest && *rest != ':' )
+    {
+        snprintf(err, err_size, "cannot read \"%s\" after \"%s\"", rest,
+                 c->kind->name);
+        return -1;
+    }
+    if ( *rest )
+        rest++;
+    else
+        return 0;
+    while ( (mode = strsep(&rest, ":")) )
+        if ( parse_mode(c, mode, err, err_size) )
+            return -1;
+    return 0;
+}
 
 static int parse_access(const char *word, uint32_t *access, char **end)
 {
@@ -226,7 +266,7 @@ static int parse_one(struct event_list *list, char *word, char *err,
     if ( value && parse_value(&c, &rest, err, err_size) )
         return -1;
     c.sync = c.kind->sync && c.access != VMIRING_ACCESS_N2RWX;
-    if ( *rest && parse_mode(c.kind, rest, &c.sync, err, err_size) )
+    if ( parse_modes(&c, rest, err, err_size) )
         return -1;
     if ( c.kind->reason == VMIRING_MOV_TO_MSR && !value )
         return add_syscall_msrs(list, &c, err, err_size);
@@ -267,8 +307,13 @@ bool events_have(const struct event_list *list, uint32_t reason)
 
 void event_choice_name(const struct event_choice *c, char *buf, size_t size)
 {
-    const char *mode = c->sync ? "sync" : "async";
+    char mode[48];
 
+    snprintf(mode, sizeof(mode), "%s%s%s", c->sync ? "sync" : "async",
+             c->onchange ? ":onchange" : "", c->user ? ":user" : "");
+    if ( c->mask )
+        snprintf(mode + strlen(mode), sizeof(mode) - strlen(mode),
+                 ":mask=%" PRIx64, c->mask);
     if ( c->kind->reason == VMIRING_MOV_TO_MSR )
         snprintf(buf, size, "%s=%" PRIx32 ":%s", c->kind->name, c->msr, mode);
     else if ( c->kind->way == WAY_PAGES )
@@ -288,6 +333,9 @@ void event_subscription(const struct event_choice *c, uint8_t regs,
         .regs = regs,
         .index = c->kind->index,
         .msr = c->msr,
+        .onchangeonly = c->onchange,
+        .userspace = c->user,
+        .mask = c->mask,
     };
     /* What sets registers has to know all the others. */
     if ( c->sync && c->kind->needs_regs && regs < VMIRING_REGS_CORE )

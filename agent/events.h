@@ -40,6 +40,9 @@ struct event_choice {
     uint32_t msr;           /* MOV_TO_MSR */
     uint64_t gfn, nr;       /* MEM_ACCESS: pages [gfn, gfn + nr) ... */
     uint32_t access;        /* ... and what stays allowed, VMIRING_ACCESS_* */
+    bool onchange;          /* control registers, MSRs: not if it stays the same */
+    bool user;              /* guest requests: from user mode, too */
+    uint64_t mask;          /* control registers: not if only these bits change */
 };
 
 #define EVENTS_MAX 64

@@ -159,6 +159,19 @@ class Replay(Files):
         self.assertEqual(seen, 5)
 
 
+class Options(Files):
+    def test_mask(self):
+        """The guest toggles CR0.WP: with that bit masked there is no event."""
+        self.host("vcpus=1,rate=0,program=gr+cr0")
+        for abi in ("v2", "legacy"):
+            for more, cr0 in (("", True), (":mask=10000", False),
+                              (":mask=20000", True)):
+                r = self.agent("-e", "guest-request,cr0" + more, "-o", "json",
+                               "-c", 20, "--abi", abi)
+                self.assertEqual("write-ctrlreg" in {
+                    e["reason"] for e in r.of_type("event")}, cr0, (abi, more))
+
+
 class Busy(Files):
     def test_a_guest_that_never_rests(self):
         """There is always something to receive, and all is captured."""

@@ -280,6 +280,36 @@ Test(events, an_msr_by_number)
               s.msr == 0xc0000082 && s.sync);
 }
 
+Test(events, options)
+{
+    struct event_list list;
+    char err[160], name[EVENT_NAME_MAX];
+    struct vmiring_subscription s;
+    static const char *const bad[] = {
+        "cpuid:onchange", "msr=176:mask=1", "cr0:user", "cr0:mask=",
+        "cr0:mask=1x", "cr0:mask", "guest-request:onchange", "cr0:", "cr0:sync:",
+        "mem=800/rx:user",
+    };
+
+    cr_assert_eq(events_parse(&list, "cr4:async:onchange:mask=8000000000000080,"
+                              "msr=176:onchange,guest-request:user", err,
+                              sizeof(err)), 0, "%s", err);
+    event_subscription(&list.item[0], VMIRING_REGS_CORE, &s);
+    cr_assert(!s.sync && s.onchangeonly && s.mask == 0x8000000000000080 &&
+              !s.userspace);
+    event_choice_name(&list.item[0], name, sizeof(name));
+    cr_assert_str_eq(name, "cr4:async:onchange:mask=8000000000000080");
+    event_subscription(&list.item[1], VMIRING_REGS_CORE, &s);
+    cr_assert(s.sync && s.onchangeonly && !s.mask);
+    event_subscription(&list.item[2], VMIRING_REGS_CORE, &s);
+    cr_assert(s.sync && s.userspace && !s.onchangeonly);
+    event_choice_name(&list.item[2], name, sizeof(name));
+    cr_assert_str_eq(name, "guest-request:sync:user");
+    for ( size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++ )
+        cr_assert_eq(events_parse(&list, bad[i], err, sizeof(err)), -1, "%s",
+                     bad[i]);
+}
+
 Test(events, pages)
 {
     struct event_list list;
