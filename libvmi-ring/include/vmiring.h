@@ -4,7 +4,7 @@
  *
  * One handle watches one domain.  It speaks the v2 ABI (slots and lossy rings)
  * or the legacy ABI (one 4 KiB ring), with a real Xen or a simulated one, and
- * looks the same in all four cases.
+ * looks the same in all four cases; and on a capture of one (vmiring_capture.h).
  *
  *     vmiring_options opts = { .size = sizeof opts, .domid = 5 };
  *     vmiring *h = vmiring_open(&opts);
