@@ -66,7 +66,9 @@ int vmiring_info(vmiring *h, uint32_t first, uint32_t nr,
     if ( usable(h) )
         return -1;
     if ( !(h->caps & VMIRING_CAP_INFO) )
-        return fail(&h->msg, ENOTSUP, "info: the legacy ABI counts nothing");
+        return fail(&h->msg, ENOTSUP, "info: %s", h->caps &
+                    VMIRING_CAP_REPLAY ? "a capture has no counts of Xen's" :
+                    "the legacy ABI counts nothing");
     if ( !nr || !out )
         return fail(&h->msg, EINVAL, "info: nr is 0 or out is NULL");
     if ( first >= h->nr_vcpus )
