@@ -11,7 +11,8 @@ _vmi_agent()
         --on-death --deadline --reattach --takeover --per-vcpu --privileged
         --no-disasm --quiet --list --status --release --probe --version --help
         --write --read --rotate --filter --stats-interval --metrics --rate-limit
-        --guard --output-file --rearm -e -o -c -q -w -r -h'
+        --guard --output-file --rearm
+        --all --self-test-privilege -e -o -c -q -w -r -h'
     local events='guest-request cr0 cr3 cr4 xcr0 msr= cpuid int3 debug desc
         interrupt singlestep mem= privcall vmexit emul-unimplemented'
     local words=''
