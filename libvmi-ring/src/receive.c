@@ -229,7 +229,7 @@ static void learn(vmiring *h, uint64_t slept)
 int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
                          int timeout_ms)
 {
-    uint64_t begin = now_us(), end = begin + timeout_ms * 1000ULL;
+    uint64_t end = now_us() + (timeout_ms > 0 ? timeout_ms * 1000ULL : 0);
 
     for ( ; ; )
     {

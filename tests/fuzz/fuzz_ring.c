@@ -46,7 +46,7 @@ static void start_over(uint64_t pos)
         *fake_line(fake, i) = (struct vmev2_vcpu_line){ .lost = 0 };
         *fake_pending(fake, i) = 0;
     }
-    fake->ring[0] = (struct fake_ring){ pos, pos, 0 };
+    fake->ring[0] = (struct fake_ring){ .prod = pos, .cons = pos };
     *fake_ring_line(fake, 0) = (struct vmev2_ring_line){ .prod = pos };
     ((struct vmev2_user_line *)(void *)fake->mem[VMEV2_RES_USER])->cons = pos;
     v2->rings[0].cons = v2->rings[0].published = pos;

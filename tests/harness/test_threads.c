@@ -338,9 +338,14 @@ static void promise(struct agent *a, unsigned int rings, bool awake)
     unsigned int i;
 
     for ( i = 0; i < rings; i++ )
+    {
+        uint64_t prod = __atomic_load_n(&v2_ring_line(a, i)->prod,
+                                        __ATOMIC_RELAXED);
+
         __atomic_store_n(&v2_user(a, i)->awake,
-                         awake ? v2_ring_line(a, i)->prod +
-                                 a->created.ring_bytes : 0, __ATOMIC_RELAXED);
+                         awake ? prod + a->created.ring_bytes : 0,
+                         __ATOMIC_RELAXED);
+    }
 }
 
 /*

@@ -3,7 +3,7 @@
  * Attach, takeover, detach and the death of agents, and of the domain.
  *
  * models xen/common/vm_event/channel.c: vm_event_port_bound vm_event_port_closed
- * models xen/common/vm_event/channel.c: exchange_port stop detach agent_death
+ * models xen/common/vm_event/channel.c: exchange_port stop detach act
  * models xen/common/vm_event/channel.c: vm_event_channel_create
  * models xen/common/vm_event/channel.c: vm_event_channel_attach
  * models xen/common/vm_event/channel.c: vm_event_channel_destroy vm_event_teardown

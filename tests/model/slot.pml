@@ -3,7 +3,7 @@
  * One vCPU's sync slot: raise, publish, answer, refuse, carry out, cancel.
  *
  * models xen/common/vm_event/slot.c: publish hold_vcpu vm_event_slot_raise
- * models xen/common/vm_event/slot.c: copy_response respond vm_event_resume_begin
+ * models xen/common/vm_event/slot.c: copy_response respond accept vm_event_resume_begin
  * models xen/common/vm_event/slot.c: vm_event_resume_end vm_event_cancel
  * models libvmi-ring/src/v2.c: v2_answer
  *

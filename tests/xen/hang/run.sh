@@ -30,7 +30,7 @@ main()
     dom0=$("$here/build-dom0.sh")
     "$here/build-programs.sh" "$out/layer.cpio" "$2"
     xen=$("$here/build-xen.sh" patched)
-    # shellcheck disable=SC2046 # two words each
+    # shellcheck disable=SC2046,SC2086 # words
     "$here/boot.py" --xen "$xen" --dom0 "$dom0" --layer "$out/layer.cpio" \
         --out "$out/boot" --timeout "$limit" --limit "$limit" --icount \
         --set RIG_HYPERVISOR=patched $([ ${#counts[@]} = 0 ] || printf -- '--set %s ' "${counts[@]}") \

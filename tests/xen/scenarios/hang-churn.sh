@@ -24,7 +24,8 @@ agent_ended() { [ "$(awk '/^State:/ { print $2 }' "/proc/$AGENT/status")" = Z ] 
 free=$(free_memory)
 i=0 longest=0 trouble=''
 while [ "$i" -lt "$destroys" ]; do
-    guest_boot 2 gr && agent_start v2 -e guest-request -q || break
+    guest_boot 2 gr || break
+    agent_start v2 -e guest-request -q || break
     guestmem "$DOMID" run
     moment $i
     xl destroy "$DOMID"
