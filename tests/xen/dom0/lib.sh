@@ -207,6 +207,21 @@ agent_stop()
     wait "$AGENT"
 }
 
+# free_pages: by Xen's own account. Its heap costs a page now and then, watched
+# guests or not (fragments of small allocations): FREE_SLACK of them are no leak.
+# A channel has four at least.
+FREE_SLACK=6
+free_pages()
+{
+    xl dmesg -c >/dev/null
+    xl debug-keys H
+    xl dmesg | awk '/heap\[node=/ { n += $(NF - 1) } END { print n + 0 }'
+}
+
+# free_memory: what xl says, in MiB rounded down. After many guests one less is
+# a page at the edge.
+free_memory() { xl info | awk '/^free_memory/ { print $3 }'; }
+
 # wait_for_line PATTERN FILE SECONDS
 wait_for_line()
 {

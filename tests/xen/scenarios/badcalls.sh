@@ -24,11 +24,10 @@ else
 fi
 guest_destroy
 
-free_memory() { xl info | awk '/^free_memory/ { print $3 }'; }
-settled() { [ "$(free_memory)" -ge "$wanted" ]; }
+settled() { [ "$(free_pages)" -ge $((wanted - FREE_SLACK)) ]; }
 
 sleep 1
-wanted=$(free_memory)
+wanted=$(free_pages)
 guest_boot 4 gr || exit 1
 badcalls "$DOMID" mapped >/tmp/mapped 2>&1 &
 client=$!
@@ -43,7 +42,7 @@ else
     fail mapped "$(tr '\n' ';' </tmp/mapped)"
 fi
 if wait_until 20 settled && ! xl list | grep -q null; then
-    pass memory-returns "$wanted MiB free before and after, no zombie"
+    pass memory-returns "$wanted pages free before, $(free_pages) after, no zombie"
 else
-    fail memory-returns "$wanted MiB free before, $(free_memory) MiB after; $(xl list | tail -n 1)"
+    fail memory-returns "$wanted pages free before, $(free_pages) after; $(xl list | tail -n 1)"
 fi

@@ -85,20 +85,10 @@ lines=0
 log_begin() { xl dmesg -c >/dev/null; }
 log_end() { xl dmesg -c >/tmp/dmesg; lines=$((lines + $(wc -l </tmp/dmesg))); head -n 20 /tmp/dmesg; }
 
-# In pages, by Xen's own account: a leak of one is one too many.
-free_pages()
-{
-    xl dmesg -c >/dev/null
-    xl debug-keys H
-    xl dmesg | awk '/heap\[node=/ { n += $(NF - 1) } END { print n + 0 }'
-}
-settled() { [ "$(free_pages)" -ge $((free - slack)) ] && ! xl list | grep -q null; }
+settled() { [ "$(free_pages)" -ge $((free - FREE_SLACK)) ] && ! xl list | grep -q null; }
 
 
-# Xen's heap settles over the first guests, two at a time as below; later ones,
-# watched or not, still cost a page now and then (fragments of its small
-# allocations). A channel has four at least.
-slack=6
+# Xen's heap settles over the first guests, two at a time as below.
 for i in 8 4 8 4; do
     other_start && guest_boot "$i" gr && guest_destroy
     xl pause other
