@@ -210,6 +210,7 @@ agent_stop()
 # free_pages: by Xen's own account. Its heap costs a page now and then, watched
 # guests or not (fragments of small allocations): FREE_SLACK of them are no leak.
 # A channel has four at least.
+# shellcheck disable=SC2034 # by the scenarios
 FREE_SLACK=6
 free_pages()
 {
