@@ -83,4 +83,4 @@ else
 fi
 check_determinism
 python3 "$top/tests/sched/twins.py" "$build/twins" "$out/twins.log" \
-    >>"$out/results" || true
+    >>"$out/results" || result "$out/results" fail twins "twins.py failed"
