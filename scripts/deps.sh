@@ -9,6 +9,7 @@
 #   arm64  cross compiler for the arm64 build
 #   bench  other rings to measure against
 #   proof  model checker, static analysers, coverage, user-mode emulation
+#   xen-arm64  emulators for the arm64 suite
 #
 # Only what is missing is installed, and nothing is asked of the network when
 # nothing is missing. No Xen and no kernel package is installed: their
@@ -46,6 +47,9 @@ packages_proof=(
     spin sparse coccinelle cppcheck clang-19 libclang-rt-19-dev llvm-19 clang-tidy shellcheck
     frama-c-base gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 )
+
+# What tests/xen-arm64 needs besides: the machine, and qemu-aarch64 for tests.
+packages_xen_arm64=(qemu-system-arm qemu-user)
 
 as_root()
 {
@@ -98,11 +102,12 @@ main()
         case $group in
         base)  wanted+=("${packages_base[@]}") ;;
         xen)   wanted+=("${packages_xen[@]}") ;;
+        xen-arm64) wanted+=("${packages_xen_arm64[@]}") ;;
         arm64) wanted+=("${packages_arm64[@]}") ;;
         bench) wanted+=("${packages_bench[@]}") ;;
         proof) wanted+=("${packages_proof[@]}") ;;
         agent) wanted+=("${packages_agent[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64, bench, proof, agent)" ;;
+        *)     die "unknown package group '$group' (known: base, xen, arm64, xen-arm64, bench, proof, agent)" ;;
         esac
     done
 

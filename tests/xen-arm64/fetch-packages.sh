@@ -106,6 +106,11 @@ unpack()
         *) dpkg -x "$deb" "$out/sys" ;;
         esac
     done
+    # Links to absolute paths would lead out of the sysroot.
+    find "$out/sys" -type l -lname '/*' -printf '%p %l\n' |
+        while read -r link target; do
+            ln -sfrT "$out/sys$target" "$link"
+        done
     image=$(echo "$out"/kernel/boot/vmlinuz-*)
     if [ "$(head -c 2 "$image" | od -An -tx1)" = " 1f 8b" ]; then
         gzip -dc "$image" >"$out/Image"

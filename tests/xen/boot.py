@@ -29,6 +29,12 @@ XEN_ARGS = ("console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info "
             "dom0_vcpus_pin sched=credit2")
 DOM0_ARGS = ("console=hvc0 earlyprintk=xen quiet nokaslr mitigations=off "
              "panic=5 8250.nr_uarts=4")
+# Xen's messages would stand in the middle of what dom0 writes to its console.
+XEN_ARGS_ARM64 = ("console=dtuart dtuart=/pl011@9000000 loglvl=error "
+                  "guest_loglvl=none conring_size=1m dom0_mem=320M "
+                  "dom0_max_vcpus=1 dom0_vcpus_pin sched=credit2")
+DOM0_ARGS_ARM64 = ("console=hvc0 earlycon=xenboot quiet loglevel=2 nokaslr "
+                   "mitigations=off panic=5")
 PANIC = re.compile(
     r"Panic on CPU|Kernel panic|FATAL TRAP|Xen BUG at|DOUBLE FAULT|"
     r"Assertion '.*' failed|Hardware Dom0 (crashed|halted)")
@@ -89,6 +95,8 @@ class Results:
         self._file = (os.path.basename(rest.strip()), [])
 
     def _on_file_end(self, _rest):
+        if self._file is None:
+            return
         name, lines = self._file
         self._file = None
         with open(os.path.join(self.files_dir, name), "wb") as out:
@@ -131,8 +139,10 @@ def make_overlay(directory, args):
     shutil.copy(os.path.join(here, "dom0", "lib.sh"), root)
     shutil.copy(os.path.join(here, "dom0", "profile"),
                 os.path.join(root, "etc"))
+    folders = args.scenarios + [os.path.join(here, "scenarios")]
     for name in args.scenario:
-        shutil.copy(os.path.join(here, "scenarios", name + ".sh"),
+        paths = [os.path.join(folder, name + ".sh") for folder in folders]
+        shutil.copy(next(path for path in paths if os.path.exists(path)),
                     os.path.join(root, "scenarios"))
     payloads = os.path.join(args.xen, "livepatch")
     if os.path.isdir(payloads):
@@ -164,7 +174,26 @@ def make_initrd(directory, args):
     return initrd
 
 
+def qemu_command_arm64(args, initrd):
+    """The machine has one serial port, so results come with the console."""
+    loader = "guest-loader,addr=%s,"
+    return ["qemu-system-aarch64", "-machine",
+            "virt,virtualization=on,gic-version=3", "-accel", "tcg",
+            "-cpu", "cortex-a57", "-smp", "1", "-m", args.memory,
+            "-display", "none", "-no-reboot", "-net", "none",
+            "-monitor", "none", "-serial", "stdio",
+            "-kernel", os.path.join(args.xen, "xen"),
+            "-append", (XEN_ARGS_ARM64 + " " + args.xen_args).strip(),
+            "-device", loader % "0x44000000" + "kernel=%s,bootargs=%s" % (
+                os.path.join(args.dom0, "Image"),
+                DOM0_ARGS_ARM64.replace(",", ",,")),
+            # Lower, and Xen finds its own heap in the way.
+            "-device", loader % "0x4a000000" + "initrd=" + initrd]
+
+
 def qemu_command(args, initrd, results_port):
+    if args.arch == "arm64":
+        return qemu_command_arm64(args, initrd)
     kernel = os.path.join(args.dom0, "vmlinux")
     xen_args = (XEN_ARGS + " " + args.xen_args).strip()
     # A comma ends a module's arguments unless it is doubled.
@@ -198,7 +227,9 @@ class LineReader:
 def watch(args, command, results, log):
     """Runs QEMU until it ends, panics or exceeds the time; returns trouble."""
     read_fd, write_fd = os.pipe()
-    command[command.index("RESULTS")] = "file:/dev/fd/%d" % write_fd
+    one_port = "RESULTS" not in command
+    if not one_port:
+        command[command.index("RESULTS")] = "file:/dev/fd/%d" % write_fd
     start = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE,
@@ -223,10 +254,11 @@ def watch(args, command, results, log):
                 continue
             stamp = time.monotonic() - start
             for line in lines:
-                if key.data is port:
+                if key.data is port or one_port:
                     text = results.line(line)
                     if text:
                         print("  %6.1f  %s" % (stamp, text), flush=True)
+                if key.data is port:
                     continue
                 if trouble and lines_left <= 0:
                     continue
@@ -255,9 +287,13 @@ def parse_arguments():
                         help="archive to add to dom0's initramfs")
     parser.add_argument("--scenario", action="append", default=[],
                         help="name of a script in scenarios/")
+    parser.add_argument("--scenarios", action="append", default=[],
+                        help="folder to look for them in first")
     parser.add_argument("--set", action="append", default=[],
                         help="NAME=VALUE for the scenarios")
     parser.add_argument("--xen-args", default="")
+    parser.add_argument("--arch", choices=["x86_64", "arm64"],
+                        default="x86_64")
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--limit", type=int, default=300,

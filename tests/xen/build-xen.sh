@@ -157,7 +157,7 @@ compile()
     mkdir -p "$out/livepatch"
     cp "$tree/xen/xen" "$tree/xen/xen-syms" "$out/"
     cp "$tree/xen/.config" "$out/config"
-    if [ "$arch" = x86_64 ]; then
+    if grep -qx CONFIG_LIVEPATCH=y "$tree/xen/.config"; then
         run_logged "$log" "building the livepatch payloads" \
             xen_make "$tree/xen" tests
         cp "$tree"/xen/test/livepatch/*.livepatch "$out/livepatch/"

@@ -8,7 +8,7 @@
 export PATH=/usr/bin:/usr/sbin:/usr/lib/xen-4.17/bin
 
 # Whole lines to the host; see init.
-RIG_PORT=/dev/ttyS1
+RIG_PORT=${RIG_PORT:-/dev/ttyS1}
 [ -c "$RIG_PORT" ] || RIG_PORT=/dev/console
 
 SUITE=$(basename "$0" .sh)
@@ -16,7 +16,7 @@ SUITE=$(basename "$0" .sh)
 rig_say()
 {
     echo "RIG $*" >"$RIG_PORT"
-    echo "RIG $*"
+    [ "$RIG_PORT" = /dev/console ] || echo "RIG $*"
 }
 
 plan()
@@ -74,7 +74,7 @@ guest_create()
     cat >/tmp/guest.cfg <<CFG
 name = "guest"
 type = "pvh"
-kernel = "/guest/guest.elf"
+kernel = "${RIG_GUEST:-/guest/guest.elf}"
 memory = 32
 vcpus = $vcpus
 extra = "smp=$vcpus $*"

@@ -19,7 +19,9 @@
 
 #define GUEST_LAYOUT_MAGIC      0x36304755U /* "UG06", read as bytes */
 #define GUEST_LAYOUT_VERSION    1U
-#define GUEST_LAYOUT_PHYS       0x200000U   /* 2 MiB: above the guest's image */
+#ifndef GUEST_LAYOUT_PHYS
+#define GUEST_LAYOUT_PHYS       0x200000U   /* x86, 2 MiB: above the image */
+#endif
 #define GUEST_LAYOUT_GFN        (GUEST_LAYOUT_PHYS >> 12)
 #define GUEST_MAX_VCPUS         128U
 
