@@ -49,8 +49,8 @@ make_skeleton()
 
 build_base()
 {
-    local out=$1
-    local root=$out/root name
+    local out=$1 name
+    local root=$out/root
 
     rm -rf "$out"
     mkdir -p "$root"

@@ -35,6 +35,7 @@ packages=(
     libjson-c5 libjson-c-dev libcapstone4 libcapstone-dev
     libseccomp2 libseccomp-dev libsystemd0 libsystemd-dev
     libcap2 libgcrypt20 libgpg-error0 liblz4-1
+    libpcap0.8 libpcap0.8-dev libpcap-dev libdbus-1-3 libdbus-1-dev
 )
 
 private_apt()
@@ -87,7 +88,7 @@ fetch()
     (cd "$debs" && run_logged "$log" "downloading packages" \
         private_apt apt-get download "${wanted[@]}" "$kernel") ||
         die "cannot download the packages: is this machine offline?"
-    touch "$debs/done"
+    echo "${packages[*]}" >"$debs/done"
 }
 
 # The kernel is an EFI program of zboot form in later releases; Debian 12's is
@@ -129,7 +130,8 @@ main()
 
     mkdir -p "${log%/*}"
     lock_cache packages-arm64
-    if [ -n "${VMIRING_REFRESH:-}" ] || [ ! -e "$debs/done" ]; then
+    if [ -n "${VMIRING_REFRESH:-}" ] || [ ! -e "$debs/done" ] ||
+        [ "$(cat "$debs/done")" != "${packages[*]}" ]; then
         : >"$log"
         fetch
     fi

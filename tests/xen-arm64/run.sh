@@ -3,7 +3,7 @@
 #
 # tests/xen-arm64/run.sh OUT BUILD [--long]: the booted-Xen suite on arm64.
 # Builds the hypervisors, dom0, the guest and the agent (cross-compiled into
-# BUILD/arm64), boots them under qemu-system-aarch64, and writes OUT/results.
+# BUILD/xen-arm64), boots them under qemu-system-aarch64, and writes OUT/results.
 #
 #   RIG_ONLY=BOOT   only that boot: patched, minimal, debug or stock
 set -euo pipefail
@@ -95,7 +95,7 @@ compare()
 # What needs no Xen runs under qemu-aarch64.
 unit_tests()
 {
-    if ctest --test-dir "$build_dir/arm64" --output-on-failure >"$out/unit.log" 2>&1 &&
+    if ctest --test-dir "$build_dir/xen-arm64" --output-on-failure >"$out/unit.log" 2>&1 &&
         grep -q '100% tests passed' "$out/unit.log"; then
         result "$results" pass unit "$(grep '100%' "$out/unit.log")"
     else
@@ -124,7 +124,7 @@ main()
     fi
 
     dom0=$("$here/build-dom0.sh")
-    "$here/build-programs.sh" "$out/layer.cpio" "$build_dir/arm64"
+    "$here/build-programs.sh" "$out/layer.cpio" "$build_dir/xen-arm64"
     unit_tests
     build stock stock stock "${full[@]}" || return 0
     build patched ioreq patched "${full[@]}" || return 0

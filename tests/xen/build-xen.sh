@@ -24,7 +24,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/common.sh
 . "$here/../../scripts/common.sh"
 
-keep_results=12
+keep_results=20
 
 usage()
 {

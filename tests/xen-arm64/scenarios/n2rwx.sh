@@ -16,8 +16,7 @@ run()
 {
     abi=$1 count=$2 status=none
     shift 2
-    # shellcheck disable=SC2086 # a number
-    guest_boot $vcpus "w gr touch=$touch count=$count" || return 1
+    guest_boot "$vcpus" "w gr touch=$touch count=$count" || return 1
     if agent_start "$abi" -e mem=41200-413ff/n2rwx,guest-request -q \
         --per-vcpu "$@"; then
         guestmem "$DOMID" run
@@ -39,8 +38,7 @@ else
 fi
 accounted='' agrees=''
 v=0
-# shellcheck disable=SC2086 # a number
-while [ $v -lt $vcpus ]; do
+while [ $v -lt "$vcpus" ]; do
     produced=$(vcpu_value produced /tmp/agent.err $v)
     received=$(vcpu_value received /tmp/agent.err $v)
     gone=$(vcpu_value lost /tmp/agent.err $v)
