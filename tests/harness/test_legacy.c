@@ -652,10 +652,64 @@ static void test_two_rings(void)
     legacy_stop(&m);
     sim_domain_kill(d, 0);
 }
+/*
+ * A guest resets a vCPU that waits, and has it raise another event at once: the
+ * answer to the first, which comes late, must not let the second one pass.
+ */
+static void test_reset(void)
+{
+    struct xen_domctl_monitor_op mop = {
+        .op = XEN_DOMCTL_MONITOR_OP_CONTROL_REGISTERS,
+    };
+    struct domain *d = new_domain(1);
+    struct vcpu *v = d->vcpu[0];
+    uint64_t old = v->arch.hvm.guest_cr[3];
+    vm_event_request_t first, second;
+    vm_event_response_t rsp;
+    struct legacy l;
+
+    test_case("vcpu_reset");
+    legacy_start(&l, d, true);
+    CHECK_EQ(sim_domctl_monitor(d->domain_id, &mop), 0);
+    CHECK_EQ(legacy_monitor(d, XEN_DOMCTL_MONITOR_OP_ENABLE,
+                            XEN_DOMCTL_MONITOR_EVENT_WRITE_CTRLREG, true), 0);
+    guest_request(v);
+    CHECK(legacy_next(&l, &first));
+    domain_pause(d);
+    vm_event_vcpu_reset(v);
+    domain_unpause(d);
+    CHECK(!vcpu_runnable(v));
+
+    /* It is let go by the answer, which does nothing else. */
+    rsp = first;
+    rsp.flags |= VM_EVENT_FLAG_SET_REGISTERS;
+    rsp.data.regs.x86.rdi = 0xbad;
+    legacy_put(&l, &rsp);
+    legacy_kick(&l);
+    CHECK(sim_vcpu_try_resume(v));
+    CHECK(v->arch.user_regs.rdi != 0xbad);
+
+    sim_vcpu_on(v);
+    sim_write_cr(v, 3, old + 0x1000, true);
+    sim_vcpu_off(v);
+    CHECK(legacy_next(&l, &second));
+    CHECK(!vcpu_runnable(v));
+    rsp = second;
+    rsp.flags = VM_EVENT_FLAG_VCPU_PAUSED | VM_EVENT_FLAG_DENY;
+    legacy_put(&l, &rsp);
+    legacy_kick(&l);
+    CHECK(sim_vcpu_try_resume(v));
+    CHECK_EQ(v->arch.hvm.guest_cr[3], old);
+    CHECK_EQ(v->pause_count.counter, 0);
+
+    legacy_stop(&l);
+    sim_domain_kill(d, 0);
+}
 
 int main(void)
 {
     sim_init();
+    test_reset();
     test_paging_drops();
     test_two_rings();
     test_many_withheld(1);

@@ -49,6 +49,7 @@ struct stash {
     unsigned int drop_head, drop_nr;
     unsigned int waiting;   /* sync requests in ring or stash: pauses to undo */
     bool reserved;          /* the claim in progress holds a ring entry */
+    bool reset;             /* since those that wait now were raised */
     uint64_t *drops;        /* DROPS entries; paging only */
     vm_event_request_t req[VM_EVENT_STASH];
 };
@@ -379,6 +380,18 @@ static bool get_response(struct domain *d, struct vm_event_domain *ved,
     return found;
 }
 
+/* The state that an answer would change is not the one it was asked about. */
+static bool was_reset(struct vm_event_domain *ved, struct vcpu *v)
+{
+    bool reset;
+
+    spin_lock(&ved->lock);
+    reset = ved->stash[v->vcpu_id]->reset;
+    spin_unlock(&ved->lock);
+
+    return reset;
+}
+
 /* May this ring's agent undo one of v's pauses? */
 static bool take_waiting(struct vm_event_domain *ved, struct vcpu *v)
 {
@@ -390,8 +403,8 @@ static bool take_waiting(struct vm_event_domain *ved, struct vcpu *v)
     {
         s = ved->stash[v->vcpu_id];
         ok = s->waiting;
-        if ( ok )
-            s->waiting--;
+        if ( ok && !--s->waiting )
+            s->reset = false;
     }
     spin_unlock(&ved->lock);
 
@@ -447,7 +460,8 @@ static int resume(struct domain *d, struct vm_event_domain *ved)
              !atomic_read(&v->vm_event_pause_count) )
             continue;
 
-        act(d, v, &rsp);
+        if ( !was_reset(ved, v) )
+            act(d, v, &rsp);
 
         if ( (rsp.flags & VM_EVENT_FLAG_VCPU_PAUSED) && take_waiting(ved, v) )
             vm_event_vcpu_unpause(v);
@@ -624,6 +638,7 @@ static void release_stash(struct vm_event_domain *ved, struct vcpu *v)
     s->waiting = 0;
     s->nr = s->drop_nr = 0;
     s->reserved = false;
+    s->reset = false;
     __clear_bit(v->vcpu_id, ved->stashed);
     held = test_and_clear_bit(ved->pause_flag, &v->pause_flags);
     spin_unlock(&ved->lock);
@@ -686,10 +701,22 @@ void vm_event_legacy_free(struct domain *d)
 #endif
 }
 
+/*
+ * The requests cannot be taken back from the ring, and an answer does not say
+ * which one it is for: so the vCPU stays paused until all have been answered,
+ * and only that is what these answers do.
+ */
 void vm_event_legacy_vcpu_reset(struct vcpu *v)
 {
-    if ( vm_event_check_ring(v->domain->vm_event_monitor) )
-        release_stash(v->domain->vm_event_monitor, v);
+    struct vm_event_domain *ved = v->domain->vm_event_monitor;
+
+    if ( !vm_event_check_ring(ved) )
+        return;
+
+    spin_lock(&ved->lock);
+    if ( ved->ring_page && ved->stash[v->vcpu_id]->waiting )
+        ved->stash[v->vcpu_id]->reset = true;
+    spin_unlock(&ved->lock);
 }
 
 /* ---- domctl ---- */
