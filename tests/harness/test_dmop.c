@@ -552,9 +552,16 @@ static void test_other_agent(struct agent *a)
 {
     struct domain *other = new_domain(1);
     struct domain *dom0 = hardware_domain;
-    struct vmev2_op op = { .cmd = VMEV2_CMD_DESTROY,
+    struct domain *d = new_domain(1);
+    struct vmev2_op op = { .cmd = VMEV2_CMD_RESUME,
                            .generation = a->generation };
+    struct vmev2_op end = { .cmd = VMEV2_CMD_DESTROY };
+    struct agent b;
     xen_pfn_t mfn;
+
+    v2_start(&b, d, true);
+    guest_request(d->vcpu[0]);
+    end.generation = b.generation;
 
     test_case("another privileged domain");
     hardware_domain = other;    /* whoever that is may do everything */
@@ -563,8 +570,14 @@ static void test_other_agent(struct agent *a)
     CHECK_EQ(sim_acquire_resource(a->d->domain_id, XENMEM_resource_vm_event,
                                   VMEV2_RES_ID(a->generation, 0), 0, 1, &mfn),
              -EPERM);
+    /* It can free a guest from an agent that hangs. */
+    CHECK(!vcpu_runnable(d->vcpu[0]));
+    CHECK_EQ(v2_op(d, &end), 0);
+    CHECK(vcpu_runnable(d->vcpu[0]));
     hardware_domain = dom0;
     sim_thread_become(NULL);
+    v2_die(&b);
+    sim_domain_kill(d, 0);
     sim_domain_kill(other, 0);
 }
 

@@ -424,7 +424,8 @@ struct vmev2_user_line {
  *   EINVAL      a pad, reserved field or unknown flag is not zero; on x86, the
  *               domain is not HVM/PVH
  *   EOPNOTSUPP  unknown command
- *   EPERM       the caller may not introspect this domain, or it is its own
+ *   EPERM       the caller may not introspect this domain, or it is its own,
+ *               or (but for DESTROY) another domain has the channel's agent
  *   ESRCH       no such domain
  *   ENODEV      the domain is being destroyed
  *   ENOTCONN    generation is not the channel's (where the command takes one)
