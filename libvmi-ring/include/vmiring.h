@@ -25,16 +25,19 @@
  * thread, installs no signal handler and prints nothing.
  * Fork: the child may only call vmiring_close(); all else fails with EPERM,
  * because the mappings are not inherited.  Every fd is O_CLOEXEC.
- * Blocking: nothing blocks but vmiring_open(), vmiring_close(),
- * vmiring_subscribe() and vmiring_unsubscribe(), which make hypercalls that
- * may pause the domain for a moment, vmiring_wait() and
- * vmiring_receive_wait().
+ * Blocking: vmiring_wait() and vmiring_receive_wait() wait for events; nothing
+ * else waits for anybody.  Hypercalls that may pause the domain, or a vCPU, for
+ * a moment are made by vmiring_open(), vmiring_close(), vmiring_subscribe(),
+ * vmiring_unsubscribe(), vmiring_info(), and by vmiring_receive() when a busy
+ * ring has run empty; vmiring_set_access() takes as long as Xen takes for that
+ * many pages.
  * Errors: -1 or NULL with errno; vmiring_error() then says in words what was
  * expected and what to do.  errno values are given at each function; on every
  * function EPERM after fork (and only then), and on all that use the channel:
  *   ENODEV     the domain is gone or going, or the simulated host is
  *   EOWNERDEAD another agent has the channel now
- *   ESTALE     the channel was ended by somebody else, or by its deadline
+ *   ESTALE     the channel was ended by somebody else, or by its deadline; if
+ *              the domain crashed with it, receive says that first
  *   EBADMSG    what stands in the shared pages cannot be true
  * These are for good: close the handle, which leaves what is another's alone.
  * EACCES says that Xen does not allow it.
@@ -259,7 +262,7 @@ int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
  * number of entries that are set, all of them on success.
  * Pages keep their access when the handle is closed: set them to RWX before.
  * One that is left gets RWX, without an event, when the guest runs into it and
- * no agent is there.
+ * no agent is there (with access_required, Xen crashes the domain instead).
  */
 #define VMIRING_ACCESS_N      0
 #define VMIRING_ACCESS_R      1

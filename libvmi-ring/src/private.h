@@ -98,6 +98,8 @@ struct engine_ops {
     void (*idle)(vmiring *h);
     /* The next event: 1, 0 none, -1 errno and message (for good). */
     int (*next)(vmiring *h, struct event *e);
+    /* What is still to be told after check() failed: 1 or 0; may be NULL. */
+    int (*last)(vmiring *h, struct event *e);
     /*
      * Publishes how far we have read, a full barrier behind it, and looks
      * whether anything came meanwhile.

@@ -104,6 +104,26 @@ static int fill(vmiring *h, struct vmiring_event *ev, uint32_t max)
     return n;
 }
 
+/* check() failed: 1 if there is still an event that says why, else -1. */
+static int last_event(vmiring *h, struct vmiring_event *ev)
+{
+    int err = errno;
+
+    if ( err != ESTALE || !h->engine->last ||
+         !h->engine->last(h, &h->batch[0]) )
+    {
+        errno = err;
+        return broke(h);
+    }
+
+    event_publish(&h->batch[0], &ev[0]);
+    h->stats.received++;
+    h->batch_held = true;
+    fds_arm(h);
+
+    return 1;
+}
+
 /* The look after which an application may sleep. */
 static int fill_or_sleep(vmiring *h, struct vmiring_event *ev, uint32_t max)
 {
@@ -142,7 +162,9 @@ static int receive(vmiring *h, struct vmiring_event *ev, int max, bool last)
     if ( h->batch_held )
         return fail(&h->msg, ENOBUFS, "receive: the batch before was not "
                     "released");
-    if ( h->engine->check(h) || flush_kicks(h) )
+    if ( h->engine->check(h) )
+        return last_event(h, ev);
+    if ( flush_kicks(h) )
         return broke(h);
 
     if ( max > (int)BATCH_MAX )

@@ -32,11 +32,6 @@ static inline uint64_t shm_read64(const uint64_t *p)
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-static inline uint8_t shm_read8(const uint8_t *p)
-{
-    return __atomic_load_n(p, __ATOMIC_RELAXED);
-}
-
 /* R6 needs no order of its own: the command that takes the word back has it. */
 static inline void shm_write64(uint64_t *p, uint64_t value)
 {
@@ -58,6 +53,16 @@ static inline uint64_t shm_acquire64(const uint64_t *p)
 }
 
 static inline uint32_t shm_acquire32(const uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * A pending byte: without it the request's number, read after the byte, could
+ * be the one of before.  Pairs with the barrier that Xen has between the number
+ * and the byte.
+ */
+static inline uint8_t shm_acquire8(const uint8_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }

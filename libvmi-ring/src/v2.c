@@ -378,7 +378,7 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
         size = sizeof(slot->rec);
     memcpy(e->body, &slot->rec, size);
     shm_copy_fence();
-    if ( !shm_read8(&v2->pending[vcpu]) ||
+    if ( !shm_acquire8(&v2->pending[vcpu]) ||
          shm_acquire64(&slot->req_seq) != *req ||
          *req != v2->vcpus[vcpu].seen )
         return withdrawn;
@@ -442,6 +442,17 @@ static int next_domain(vmiring *h, struct event *e)
     event_domain(e, domain, shm_read32(&v2->ctrl->shutdown_code));
 
     return 1;
+}
+
+/* Why the channel has ended, if it is that the domain crashed or shut down. */
+static int v2_last(vmiring *h, struct event *e)
+{
+    struct v2 *v2 = h->v2;
+
+    if ( shm_read64(&v2->ctrl->generation) != v2->generation )
+        return 0;
+
+    return next_domain(h, e);
 }
 
 static int v2_next(vmiring *h, struct event *e)
@@ -553,7 +564,7 @@ static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
      * Only what we handed out.  Xen takes the byte back when it ends a request;
      * set again, it means the next one.
      */
-    if ( handle != v->taken || !shm_read8(&v2->pending[vcpu]) ||
+    if ( handle != v->taken || !shm_acquire8(&v2->pending[vcpu]) ||
          handle != shm_read64(&v2_slot(v2, vcpu)->req_seq) )
         return fail(&h->msg, ECANCELED, "vCPU %u's request was ended by policy "
                     "or reset before it was answered", vcpu);
@@ -574,6 +585,7 @@ const struct engine_ops v2_engine = {
     .collect = v2_collect,
     .idle = v2_recall,
     .next = v2_next,
+    .last = v2_last,
     .settle = v2_settle,
     .untold = v2_untold,
     .expired = v2_expired,

@@ -259,7 +259,7 @@ static void answer_rest(vmiring *h)
         struct v2_vcpu *v = &v2->vcpus[vcpu];
         uint64_t req;
 
-        if ( !shm_read8(&v2->pending[vcpu]) )
+        if ( !shm_acquire8(&v2->pending[vcpu]) )
             continue;
 
         req = shm_acquire64(&v2_slot(v2, vcpu)->req_seq);  /* S2 */

@@ -47,6 +47,7 @@ static int patiently(vmiring *h, struct vmev2_op *op, uint32_t passing)
 {
     const struct timespec pause = { .tv_nsec = LEASE_RETRY_NS };
     const struct vmev2_op args = *op;
+    uint32_t state;
     unsigned int i;
 
     for ( i = 0; ; i++ )
@@ -56,7 +57,10 @@ static int patiently(vmiring *h, struct vmev2_op *op, uint32_t passing)
             return 0;
         if ( errno != EBUSY || i == LEASE_TRIES )
             return -1;
-        if ( state_of(h) != passing )
+        /* Nobody has it (any more): the next try is as good as the first. */
+        state = state_of(h);
+        if ( state != passing && state != VMEV2_STATE_NONE &&
+             state != VMEV2_STATE_IDLE )
         {
             errno = EBUSY;
             return -1;

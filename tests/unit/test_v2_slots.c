@@ -821,6 +821,37 @@ Test(v2_domain, shutdown)
     fake_free(f);
 }
 
+/* A deadline whose policy is to crash the domain ends the channel with it. */
+static void crash_and_end(bool taken, int expected)
+{
+    struct fake *f = fake_new(1);
+    vmiring *h = fake_open(f);
+    struct vmiring_event ev[4];
+    struct vmiring_domain d;
+
+    must_be_empty(h);
+    fake_domain(f, VMEV2_DOMAIN_SHUTDOWN, 3);
+    ended(f);
+    if ( taken )
+        taken_over(f);
+    else
+    {
+        cr_assert_eq(must_receive(h, ev, 4), 1);
+        cr_assert_eq(vmiring_get_domain(&ev[0], &d), 0);
+        cr_assert_eq(d.shutdown_code, 3);
+        cr_assert(readable(vmiring_fd(h)), "there is more to be told");
+        vmiring_release(h);
+    }
+    errno = 0;
+    cr_assert_eq(vmiring_receive(h, ev, 4), -1);
+    cr_assert_eq(errno, expected);
+    vmiring_close(h);
+    fake_free(f);
+}
+
+Test(v2_domain, crash_ends_channel) { crash_and_end(false, ESTALE); }
+Test(v2_domain, crash_then_another) { crash_and_end(true, ESTALE); }
+
 Test(v2_domain, destruction)
 {
     struct fake *f = fake_new(1);
