@@ -15,7 +15,7 @@
 /* A UUID that is the same in every run: of name and number alone. */
 static void fill_uuid(uint8_t *uuid, const char *name, domid_t domid)
 {
-    uint64_t h = 0xcbf29ce484222325ULL ^ domid;
+    uint64_t h = (0xcbf29ce484222325ULL ^ domid) * 0x100000001b3ULL;
     unsigned int i;
 
     for ( ; *name; name++ )
