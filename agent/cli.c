@@ -407,6 +407,10 @@ static int check_watch(struct parser *p)
                    "--list, --status, --release, --probe)");
     if ( supervisor_wanted(cfg) && (cfg->count || cfg->self_test) )
         return bad(p, "-c and --self-test-privilege are for one domain");
+    if ( supervisor_wanted(cfg) && cli_shared_file(cfg) )
+        return bad(p, "%s: with --all or a pattern expected a FILE with %%u "
+                   "in it, which becomes each domain's UUID",
+                   cli_shared_file(cfg));
     if ( cfg->reply && cfg->regs == VMIRING_REGS_NONE )
         return bad(p, "--reply changes registers: it needs --regs core or all");
     if ( cfg->abi == VMIRING_ABI_LEGACY &&
@@ -529,5 +533,6 @@ void cli_help(FILE *out)
 "SIGUSR1 prints statistics, SIGHUP opens files again.  Exit: 0 done, 1 internal error, 2 usage, 3 no\n"
 "such domain, 4 no permission, 5 no Xen, 6 busy, 7 ABI or capability not\n"
 "offered, 8 domain gone, 9 taken over, 10 event cannot be raised, 11\n"
-"privileges could not be dropped, 12 nothing to re-attach to.\n", out);
+"privileges could not be dropped, 12 nothing to re-attach to, 13 channel ended\n"
+"by its deadline or --release.\n", out);
 }

@@ -64,6 +64,9 @@ struct config {
     unsigned int stats_interval;  /* seconds; 0: never */
 };
 
+/* In the name of a file, with --all: the domain's UUID. */
+#define WORKER_FILE_MARK "%u"
+
 /* EXIT_OK, or EXIT_USAGE with a message on err. */
 enum exit_code cli_parse(int argc, char **argv, struct config *cfg, FILE *err);
 

@@ -123,6 +123,19 @@ static int check_texts(struct config *cfg, FILE *err)
     return 0;
 }
 
+const char *cli_shared_file(const struct config *cfg)
+{
+    const struct { const char *option, *file; } files[] = {
+        { "-w", cfg->write_file }, { "--output-file", cfg->log_file },
+        { "--metrics", cfg->metrics_file },
+    };
+
+    for ( size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++ )
+        if ( files[i].file && !strstr(files[i].file, WORKER_FILE_MARK) )
+            return files[i].option;
+    return NULL;
+}
+
 int cli_extra_check(struct config *cfg, FILE *err)
 {
     if ( cfg->read_file &&
@@ -140,6 +153,7 @@ void cli_extra_help(FILE *out)
     fputs(
 "files, filters and rules\n"
 "  -w, --write FILE        capture the events (pcap) as well\n"
+"                          (with --all each FILE needs %u in it: the UUID)\n"
 "  --rotate SIZE[:FILES]   begin a new one, keep 10 (or FILES) older ones\n"
 "  -r, --read FILE         replay a capture instead of watching a domain\n"
 "  --filter EXPR           print and capture these only: reg = CR3 and vcpu < 2\n"

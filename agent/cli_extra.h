@@ -29,6 +29,8 @@ enum {
 int cli_extra_option(struct config *cfg, int opt, const char *arg, FILE *err);
 /* When all options are known. */
 int cli_extra_check(struct config *cfg, FILE *err);
+/* The option whose FILE would be the same for every domain; NULL: none. */
+const char *cli_shared_file(const struct config *cfg);
 void cli_extra_help(FILE *out);
 
 #endif /* AGENT_CLI_EXTRA_H */

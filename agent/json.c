@@ -12,11 +12,14 @@
 
 static const struct identity *whose;
 static bool replayed;
+static bool marked;   /* by the supervisor, who adds the UUID */
 
-void print_json_identity(const struct identity *id, bool replay)
+void print_json_identity(const struct identity *id, bool replay,
+                         bool supervised)
 {
     whose = id;
     replayed = replay;
+    marked = supervised;
 }
 
 /* Every line says whose it is: a consumer may see many agents' lines. */
@@ -28,7 +31,8 @@ static struct json_object *begin(const char *type)
         return o;
     jo_str(o, "host", whose->host);
     jo_str(o, "boot", whose->boot_id);
-    jo_str(o, "uuid", whose->uuid);
+    if ( !marked )
+        jo_str(o, "uuid", whose->uuid);
     jo_u32(o, "domid", whose->domid);
     return o;
 }

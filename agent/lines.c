@@ -47,11 +47,56 @@ static bool printable(const char *line, size_t len)
     return true;
 }
 
+/* The keys of the mark, which a worker must not use; spelt with no escapes. */
+static bool is_ours(const char *key, size_t len)
+{
+    return memchr(key, '\\', len) ||
+           (len == 6 && !memcmp(key, "domain", 6)) ||
+           (len == 4 && !memcmp(key, "uuid", 4));
+}
+
 /*
- * The mark comes last in an object: where a key stands twice, readers take the
- * last one, so a worker cannot speak for another domain.  An object that is not
- * closed where it seems to be does not become a valid one by the mark.
+ * One object, from the first byte to the last, that does not name a domain: a
+ * worker in an enemy's hands must not speak for another one.  Nothing more is
+ * checked here.  Readers may take the first object of a line, and the first or
+ * the last of two equal keys, so neither may be there.
  */
+static bool one_object(const char *s, size_t len)
+{
+    unsigned int depth = 0;
+    bool key = false;
+
+    for ( size_t i = 0; i < len; i++ )
+    {
+        size_t from = i + 1;
+
+        switch ( s[i] )
+        {
+        case '{':
+        case '[':
+            key = s[i] == '{' && !depth;
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if ( !depth || (!--depth && i + 1 < len) )
+                return false;
+            break;
+        case ',':
+            key = depth == 1;
+            break;
+        case '"':
+            while ( ++i < len && s[i] != '"' )
+                i += s[i] == '\\';
+            if ( i >= len || (key && is_ours(s + from, i - from)) )
+                return false;
+            key = false;
+            break;
+        }
+    }
+    return depth == 0;
+}
+
 static bool mark(struct lines *l, size_t len)
 {
     if ( !printable(l->buf, len) )
@@ -64,7 +109,8 @@ static bool mark(struct lines *l, size_t len)
     }
     while ( len && l->buf[len - 1] == ' ' )
         len--;
-    if ( len < 3 || l->buf[0] != '{' || l->buf[len - 1] != '}' )
+    if ( len < 3 || l->buf[0] != '{' || l->buf[len - 1] != '}' ||
+         !one_object(l->buf, len) )
         return false;
     snprintf(l->out, sizeof(l->out), "%.*s,%s}\n", (int)len - 1, l->buf,
              l->mark);

@@ -149,7 +149,8 @@ void member_start(struct member *m)
 
     if ( sup->stopping || m->left || m->pid )
         return;
-    m->pid = worker_start(sup->cfg, m->domid, m->reattach, &pipes);
+    m->pid = worker_start(sup->cfg, m->domid, m->uuid, m->reattach,
+                          &pipes);
     rc = m->pid < 0 ? -errno : 0;
     if ( m->pid < 0 )
         m->pid = 0;

@@ -60,7 +60,8 @@ extern const struct printer print_json;
 extern const struct printer print_journal;
 
 /* Whose events the lines of JSON and of the journal are; it must stay. */
-void print_json_identity(const struct identity *id, bool replay);
+void print_json_identity(const struct identity *id, bool replay,
+                         bool supervised);
 void print_journal_identity(const struct identity *id);
 
 /* Names of numbers, shared by both; never NULL. */

@@ -84,7 +84,9 @@ static void identify(struct watch *w)
     }
     (void)vmiring_clock(w->h, &clock);
     w->id.clock = clock;
-    print_json_identity(&w->id, w->replay);
+    /* In its own file a worker's lines say it themselves. */
+    print_json_identity(&w->id, w->replay,
+                        w->cfg->parent && !w->cfg->log_file);
     print_journal_identity(&w->id);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -28,8 +30,38 @@ static int keep_only(int out, int err)
     return close_range(STDERR_FILENO + 1, ~0U, 0);
 }
 
+char *worker_file(const char *pattern, const char *uuid, uint32_t domid)
+{
+    const char *mark = strstr(pattern, WORKER_FILE_MARK);
+    char *name;
+
+    if ( !mark )
+        return strdup(pattern);
+    if ( (*uuid ? asprintf(&name, "%.*s%s%s", (int)(mark - pattern), pattern,
+                           uuid, mark + strlen(WORKER_FILE_MARK))
+                : asprintf(&name, "%.*sdomid-%" PRIu32 "%s",
+                           (int)(mark - pattern), pattern, domid,
+                           mark + strlen(WORKER_FILE_MARK))) < 0 )
+        return NULL;
+    return name;
+}
+
+/* The files that an option names, for this domain; kept until the end. */
+static int own_files(struct config *own, const char *uuid)
+{
+    const char **file[] = {
+        &own->write_file, &own->log_file, &own->metrics_file
+    };
+
+    for ( size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++ )
+        if ( *file[i] &&
+             !(*file[i] = worker_file(*file[i], uuid, own->domid)) )
+            return -1;
+    return 0;
+}
+
 static _Noreturn void run(const struct config *cfg, uint32_t domid,
-                          bool reattach, pid_t parent)
+                          const char *uuid, bool reattach, pid_t parent)
 {
     struct config own = *cfg;
     sigset_t child;
@@ -42,6 +74,8 @@ static _Noreturn void run(const struct config *cfg, uint32_t domid,
     own.reattach = reattach;
     own.duration_us = 0;
     own.parent = parent;
+    if ( own_files(&own, uuid) )
+        _exit(EXIT_INTERNAL);
 
     /* systemd listens to the supervisor. */
     unsetenv("NOTIFY_SOCKET");
@@ -60,8 +94,8 @@ static void close_both(const int fd[2])
     close(fd[1]);
 }
 
-static pid_t start(const struct config *cfg, uint32_t domid, bool reattach,
-                   const int out[2], const int err[2])
+static pid_t start(const struct config *cfg, uint32_t domid, const char *uuid,
+                   bool reattach, const int out[2], const int err[2])
 {
     pid_t parent = getpid(), pid;
 
@@ -71,11 +105,11 @@ static pid_t start(const struct config *cfg, uint32_t domid, bool reattach,
         return pid;
     if ( worker_tie(parent) || keep_only(out[1], err[1]) )
         _exit(EXIT_INTERNAL);
-    run(cfg, domid, reattach, parent);
+    run(cfg, domid, uuid, reattach, parent);
 }
 
-pid_t worker_start(const struct config *cfg, uint32_t domid, bool reattach,
-                   struct worker_pipes *pipes)
+pid_t worker_start(const struct config *cfg, uint32_t domid, const char *uuid,
+                   bool reattach, struct worker_pipes *pipes)
 {
     int out[2], err[2], saved;
     pid_t pid = -1;
@@ -86,7 +120,7 @@ pid_t worker_start(const struct config *cfg, uint32_t domid, bool reattach,
         goto no_err;
     if ( !fcntl(out[0], F_SETFL, O_NONBLOCK) &&
          !fcntl(err[0], F_SETFL, O_NONBLOCK) )
-        pid = start(cfg, domid, reattach, out, err);
+        pid = start(cfg, domid, uuid, reattach, out, err);
     if ( pid < 0 )
         goto no_pid;
     close(out[1]);

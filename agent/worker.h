@@ -17,11 +17,18 @@ struct worker_pipes {
 };
 
 /*
- * Starts an agent with the options of cfg for that domain.  Returns its
- * process id, or -1 and errno.  The caller owns the pipes.
+ * Starts an agent with the options of cfg for that domain, and with files of
+ * its own (worker_file()).  Returns its process id, or -1 and errno.  The
+ * caller owns the pipes.
  */
-pid_t worker_start(const struct config *cfg, uint32_t domid, bool reattach,
-                   struct worker_pipes *pipes);
+pid_t worker_start(const struct config *cfg, uint32_t domid, const char *uuid,
+                   bool reattach, struct worker_pipes *pipes);
+
+/*
+ * The name of a file of one domain: the mark WORKER_FILE_MARK (cli.h) becomes
+ * its UUID, or domid-N if it has none.  The caller frees it; NULL: no memory.
+ */
+char *worker_file(const char *pattern, const char *uuid, uint32_t domid);
 
 /*
  * In the worker: asks the kernel for SIGTERM when its parent ends.  Giving up

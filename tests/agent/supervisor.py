@@ -4,7 +4,9 @@ import collections
 import json
 import os
 import re
+import shutil
 import signal
+import tempfile
 import unittest
 
 import agentlib
@@ -104,6 +106,8 @@ class ComeAndGo(Supervisor):
         """Nothing lost or torn, and every line says whose it is."""
         uuids = {}
         events = collections.defaultdict(list)
+        for line in r.out.splitlines():
+            self.assertEqual(line.count('"uuid":'), 1, line)
         for o in r.objects():       # a torn line would not parse
             self.assertRegex(o["uuid"], UUID)
             self.assertEqual(uuids.setdefault(o["domain"], o["uuid"]),
@@ -139,6 +143,35 @@ class ComeAndGo(Supervisor):
         r = a.stop()
         self.assertEqual(r.code, 0)
         self.assertEqual({o["domain"] for o in r.objects()}, {"web1", "web2"})
+
+    def test_files_of_each(self):
+        """A FILE with %u is one for each domain; without it it is refused."""
+        h = self.controlled("name=a,vcpus=1,rate=50", "name=b,vcpus=1,rate=50")
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        a = self.supervise(h, "--all", "-q", "-e", "guest-request", "-o",
+                           "json", "-w", folder + "/%u.pcap",
+                           "--output-file", folder + "/%u.jsonl")
+
+        def written():
+            sizes = [e.stat().st_size for e in os.scandir(folder)]
+            return len(sizes) == 4 and all(sizes)
+        wait_for("two files of each domain", written)
+        self.assertEqual(a.stop().code, 0)
+        names = sorted(os.listdir(folder))
+        self.assertEqual(len(names), 4, names)
+        for name in names:
+            stem, kind = name.split(".")
+            self.assertRegex(stem, UUID)
+            self.assertIn(kind, ("pcap", "jsonl"))
+            if name.endswith(".jsonl"):
+                with open(os.path.join(folder, name)) as f:
+                    lines = f.read().splitlines()
+                self.assertEqual(json.loads(lines[0])["uuid"] + ".jsonl", name)
+        for option in "-w", "--output-file", "--metrics":
+            r = self.supervise(h, "--all", option, folder + "/same").wait()
+            self.assertEqual(r.code, 2)
+            self.assertIn("%u", r.err)
 
     def test_duration_and_end_of_host(self):
         h = self.controlled("name=a,vcpus=1,rate=50")

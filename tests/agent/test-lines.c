@@ -95,14 +95,29 @@ Test(lines, json_that_is_none)
     end(5);
 }
 
-/* The own name comes last, where it counts, or the line is no JSON. */
+/* Nobody else's name, in whatever way a reader might come to it. */
 Test(lines, json_forged)
 {
     begin(true);
-    expect("{\"domain\":\"other\",\"a\":1}\n",
-           "{\"domain\":\"other\",\"a\":1," JSON_MARK "}\n");
-    expect("{\"domain\":\"other\",\"a\":\"}\n",
-           "{\"domain\":\"other\",\"a\":\"," JSON_MARK "}\n");
+    expect("{\"domain\":\"other\",\"a\":1}\n", NULL);
+    expect("{\"a\":1, \"uuid\":\"u\"}\n", NULL);
+    expect("{\"a\":1,\"uu\\u0069d\":\"u\"}\n", NULL);
+    expect("{\"domain\":\"other\",\"a\":\"}\n", NULL);
+    expect("{\"type\":\"event\",\"a\":1}{}\n", NULL);
+    expect("{\"a\":1}]{\"b\":1}\n", NULL);
+    expect("{\"a\":{\"b\":1}\n", NULL);
+    expect("{\"a\":\"b\\\"}\n", NULL);
+    end(8);
+}
+
+/* Values, and keys of inner objects, may be what they like. */
+Test(lines, json_inner_names)
+{
+    begin(true);
+    expect("{\"a\":\"domain\",\"b\":[{\"uuid\":\"x}\"},\"uuid\"]}\n",
+           "{\"a\":\"domain\",\"b\":[{\"uuid\":\"x}\"},\"uuid\"]," JSON_MARK "}\n");
+    expect("{\"a\":\"\\\"}{\\\\\"}\n",
+           "{\"a\":\"\\\"}{\\\\\"," JSON_MARK "}\n");
     end(0);
 }
 
