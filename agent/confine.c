@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ioctl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,8 +41,7 @@ static const int plain[] = {
     SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime),
     SCMP_SYS(timerfd_create), SCMP_SYS(signalfd4), SCMP_SYS(eventfd2),
-    SCMP_SYS(close), SCMP_SYS(fcntl), SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat), SCMP_SYS(lseek),
+    SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
     /* the simulated host, sd_notify() */
     SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(recvmsg),
     SCMP_SYS(recvfrom), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
@@ -58,6 +58,14 @@ static const int plain[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
+/*
+ * Not F_SETOWN and F_SETSIG: they make the kernel send any signal to any
+ * process of this user, the workers of other domains among them.
+ */
+static const uint32_t fcntls[] = {
+    F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
+};
+
 static const uint32_t ioctls[] = {
     PRIVCMD_MMAPBATCH_V2, PRIVCMD_DM_OP, PRIVCMD_MMAP_RESOURCE,
     EVTCHN_UNBIND, EVTCHN_NOTIFY
@@ -72,12 +80,13 @@ static int allow(scmp_filter_ctx ctx, int nr, unsigned int args,
     return rc == -EDOM || rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-static int allow_ioctl(scmp_filter_ctx ctx, uint32_t cmd)
+/* nr is ioctl or fcntl: what is asked for stands in the second argument. */
+static int allow_command(scmp_filter_ctx ctx, int nr, uint32_t cmd)
 {
     struct scmp_arg_cmp arg = { .arg = 1, .op = SCMP_CMP_MASKED_EQ,
                                 .datum_a = UINT32_MAX, .datum_b = cmd };
 
-    return allow(ctx, SCMP_SYS(ioctl), 1, &arg);
+    return allow(ctx, nr, 1, &arg);
 }
 
 static int refuse(scmp_filter_ctx ctx, int nr, unsigned int args,
@@ -161,9 +170,11 @@ static int add_rules(scmp_filter_ctx ctx, bool legacy)
     for ( size_t i = 0; !rc && i < sizeof(refused) / sizeof(*refused); i++ )
         rc = refuse(ctx, refused[i], 0, NULL);
     for ( size_t i = 0; !rc && i < sizeof(ioctls) / sizeof(*ioctls); i++ )
-        rc = allow_ioctl(ctx, ioctls[i]);
+        rc = allow_command(ctx, SCMP_SYS(ioctl), ioctls[i]);
+    for ( size_t i = 0; !rc && i < sizeof(fcntls) / sizeof(*fcntls); i++ )
+        rc = allow_command(ctx, SCMP_SYS(fcntl), fcntls[i]);
     if ( !rc && legacy )
-        rc = allow_ioctl(ctx, PRIVCMD_HYPERCALL);
+        rc = allow_command(ctx, SCMP_SYS(ioctl), PRIVCMD_HYPERCALL);
     return rc;
 }
 

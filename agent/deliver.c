@@ -121,7 +121,8 @@ void deliver_event(struct watch *w, const struct vmiring_event *ev,
         print_event(w, &w->scratch);
     }
     if ( w->guard )
-        guard_report(w->guard, ev, emit_hit, &ctx);
+        guard_report(w->guard, ev, answer && !strcmp(answer, "deny"), emit_hit,
+                     &ctx);
 }
 
 void deliver_end(struct watch *w)

@@ -25,8 +25,9 @@ enum exit_code exit_code_of_open(int err)
     case ENODEV:
         return EXIT_GONE;
     case EOWNERDEAD:
-    case ESTALE:
         return EXIT_TAKEN;
+    case ESTALE:
+        return EXIT_ENDED;
     case ENXIO:
         return EXIT_NO_CHANNEL;
     default:

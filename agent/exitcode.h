@@ -18,7 +18,8 @@ enum exit_code {
     EXIT_TAKEN = 9,      /* another agent took the channel over */
     EXIT_NO_EVENT = 10,  /* an event that was asked for cannot be raised here */
     EXIT_PRIVILEGE = 11, /* privileges could not be dropped */
-    EXIT_NO_CHANNEL = 12 /* nothing there to re-attach to */
+    EXIT_NO_CHANNEL = 12, /* nothing there to re-attach to */
+    EXIT_ENDED = 13      /* the channel was ended: by its deadline, or --release */
 };
 
 /* The exit code for an errno of vmiring_open() and its relatives. */

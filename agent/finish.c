@@ -228,7 +228,7 @@ void watch_finish(struct watch *w)
 {
     struct final f;
 
-    if ( w->exit_code != EXIT_TAKEN )
+    if ( w->exit_code != EXIT_TAKEN && w->exit_code != EXIT_ENDED )
     {
         unsubscribe(w);
         if ( !w->cfg->count || w->received < w->cfg->count )

@@ -355,7 +355,7 @@ static void count_switch(struct guard *g, const struct guard_rule *r,
         s->switches++;
 }
 
-void guard_report(struct guard *g, const struct vmiring_event *ev,
+void guard_report(struct guard *g, const struct vmiring_event *ev, bool denied,
                   emit_fn *emit, void *ctx)
 {
     for ( size_t i = 0; g && i < RULES; i++ )
@@ -369,7 +369,7 @@ void guard_report(struct guard *g, const struct vmiring_event *ev,
             count_switch(g, &rules[i], ev, emit, ctx);
         else if ( meets(g, &rules[i], ev, &hit) )
         {
-            hit.denied = g->action[i] == GUARD_DENY;
+            hit.denied = denied && g->action[i] == GUARD_DENY;
             emit(ctx, &hit);
         }
     }

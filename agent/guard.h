@@ -39,8 +39,11 @@ void guard_start(struct guard *g, uint64_t now);
 /* Whether this event's write is to be denied.  g may be NULL. */
 bool guard_denies(const struct guard *g, const struct vmiring_event *ev);
 
-/* Calls emit for each rule that the event meets, once per event. */
-void guard_report(struct guard *g, const struct vmiring_event *ev,
+/*
+ * Calls emit for each rule that the event meets, once per event.  denied: the
+ * answer "deny" was given and taken, without which no rule has denied anything.
+ */
+void guard_report(struct guard *g, const struct vmiring_event *ev, bool denied,
                   void (*emit)(void *ctx, const struct guard_hit *hit),
                   void *ctx);
 

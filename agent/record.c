@@ -123,7 +123,7 @@ void record_capture(struct record *r, const struct vmiring_event *ev,
 const char *record_answer_word(const char *word)
 {
     static const char *const words[] = { "continue", "skip", "emulate", "deny",
-                                         "set", "cancelled" };
+                                         "set", "lift", "cancelled" };
 
     for ( size_t i = 0; i < sizeof(words) / sizeof(*words); i++ )
         if ( !strcmp(word, words[i]) )

@@ -269,6 +269,19 @@ static int violate_kill(const struct selftest *t)
     return kill(getpid(), 0) ? errno : 0;
 }
 
+/* The kernel would then send any signal to any process of this user. */
+static int violate_setown(const struct selftest *t)
+{
+    (void)t;
+    return fcntl(STDIN_FILENO, F_SETOWN, getpid()) ? errno : 0;
+}
+
+static int violate_setsig(const struct selftest *t)
+{
+    (void)t;
+    return fcntl(STDIN_FILENO, F_SETSIG, SIGKILL) ? errno : 0;
+}
+
 static int violate_setuid(const struct selftest *t)
 {
     (void)t;
@@ -283,6 +296,7 @@ static const struct {
     { "exec", violate_exec }, { "fork", violate_fork },
     { "ptrace", violate_ptrace }, { "inet", violate_inet },
     { "exec-memory", violate_exec_memory }, { "kill", violate_kill },
+    { "setown", violate_setown }, { "setsig", violate_setsig },
     { "setuid", violate_setuid },
 };
 

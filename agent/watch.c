@@ -270,7 +270,7 @@ static void receive_failed(struct watch *w)
     snprintf(line, sizeof(line), "vmi-agent: domain %" PRIu32 ": %.250s\n",
              w->domid, vmiring_error(w->h));
     watch_line(&w->err, line);
-    if ( code != EXIT_GONE && code != EXIT_TAKEN )
+    if ( code != EXIT_GONE && code != EXIT_TAKEN && code != EXIT_ENDED )
         code = EXIT_INTERNAL;
     watch_stop(w, code);
 }

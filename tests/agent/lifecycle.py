@@ -166,7 +166,7 @@ class Sharing(Watch):
         self.assertEqual(r.code, 0, r.err)
         h.progress(1)
         a.p.send_signal(signal.SIGCONT)
-        self.assertEqual(a.wait().code, 9)
+        self.assertEqual(a.wait().code, 13)
 
     def test_list_and_status(self):
         h = self.host("name=one,vcpus=1", "name=two,vcpus=3,rate=0")

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer to each kind of event: what it must change, and what not. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "cli.h"
 #include "fake_event.h"
+#include "guard.h"
 
 #define RIP 0xffffffff81000100ULL
 #define RF  (1ULL << 16)
@@ -270,4 +273,35 @@ Test(answer, without_registers_nothing_is_set)
         cr_expect_eq(build(&policy, &f, VMIRING_EV_SYNC).flags, 0,
                      "reason %u", reasons[i]);
     }
+}
+
+static void note_hit(void *ctx, const struct guard_hit *hit)
+{
+    *(int *)ctx = hit->denied;
+}
+
+/* A rule that denies has not done so when Xen ended the request before. */
+Test(guard, denied_only_if_it_was)
+{
+    struct fake_event f = with_regs(VMIRING_WRITE_CTRLREG);
+    struct vmiring_event ev;
+    char err[200] = "", path[] = "/tmp/guard-XXXXXX";
+    struct guard *g;
+    int fd = mkstemp(path), hit = -1;
+
+    cr_assert_geq(fd, 0);
+    cr_assert_gt(dprintf(fd, "{ \"rules\": { \"cr0-wp\": \"deny\" } }\n"), 0);
+    close(fd);
+    g = guard_load(path, err, sizeof(err));
+    unlink(path);
+    cr_assert_not_null(g, "%s", err);
+    f.u.ctrlreg.index = VMIRING_CR0;
+    f.u.ctrlreg.old_value = 1U << 16;
+    ev = fake_event(&f, f.reason, VMIRING_EV_SYNC);
+    cr_assert(guard_denies(g, &ev));
+    guard_report(g, &ev, true, note_hit, &hit);
+    cr_expect_eq(hit, 1);
+    guard_report(g, &ev, false, note_hit, &hit);
+    cr_expect_eq(hit, 0);
+    guard_free(g);
 }

@@ -363,6 +363,7 @@ Test(exitcodes, of_open)
     cr_assert_eq(exit_code_of_open(ELIBACC), EXIT_NO_ABI);
     cr_assert_eq(exit_code_of_open(ENODEV), EXIT_GONE);
     cr_assert_eq(exit_code_of_open(EOWNERDEAD), EXIT_TAKEN);
+    cr_assert_eq(exit_code_of_open(ESTALE), EXIT_ENDED);
     cr_assert_eq(exit_code_of_open(ENXIO), EXIT_NO_CHANNEL);
     cr_assert_eq(exit_code_of_open(ENOMEM), EXIT_INTERNAL);
 }

@@ -85,7 +85,7 @@ violated()
 }
 
 bad='' killed=0
-for call in hypercall bind exec fork ptrace inet exec-memory kill setuid; do
+for call in hypercall bind exec fork ptrace inet exec-memory kill setown setsig setuid; do
     violated $call
 done
 before=$(guestmem "$DOMID" show | sed -n 's/^total .*iterations=\([0-9]*\).*/\1/p')
