@@ -6,6 +6,9 @@
  *
  *   show            one line per vCPU and a total (the default)
  *   run, stop       lets vCPUs that wait go; ends them after their iteration
+ *   command NAME N  tells vCPU 0 of a guest with the word `serve`: shutdown N
+ *                   (a reason), down N, up N, init N, sipi N (a vCPU)
+ *   wait-command S  until it has done so; status 1 if it did not work
  *   wait-ready S    until all vCPUs are up (waiting, running or done)
  *   wait-done S     until all vCPUs made their last iteration
  *   wait-count N S  until all vCPUs together made N iterations
@@ -291,13 +294,47 @@ static int set_control(uint32_t control)
     return EXIT_SUCCESS;
 }
 
+static int give_command(const char *name, uint32_t argument)
+{
+    static const char *const names[] = {
+        [GUEST_COMMAND_SHUTDOWN] = "shutdown", [GUEST_COMMAND_DOWN] = "down",
+        [GUEST_COMMAND_UP] = "up",             [GUEST_COMMAND_INIT] = "init",
+        [GUEST_COMMAND_SIPI] = "sipi",
+    };
+    uint32_t i;
+
+    for ( i = GUEST_COMMAND_SHUTDOWN; i <= GUEST_COMMAND_SIPI; i++ )
+        if ( !strcmp(name, names[i]) )
+        {
+            layout->header.argument = argument;
+            layout->header.command = i;
+            return EXIT_SUCCESS;
+        }
+    fprintf(stderr, "guestmem: a guest has no command '%s'\n", name);
+    return EXIT_FAILURE;
+}
+
+static bool has_obeyed(uint64_t unused)
+{
+    (void)unused;
+    return layout->header.command == GUEST_COMMAND_NONE;
+}
+
+static int wait_command(double limit)
+{
+    int status = wait_until(has_obeyed, 0, limit);
+
+    return status ? status : layout->header.failed ? EXIT_FAILURE : status;
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 2 ? argv[2] : "show";
 
     if ( argc < 2 )
     {
-        fprintf(stderr, "usage: guestmem DOMID [show|run|stop|wait-ready S|"
+        fprintf(stderr, "usage: guestmem DOMID [show|run|stop|command NAME N|"
+                        "wait-command S|wait-ready S|"
                         "wait-done S|wait-count N S|rates PID S]\n");
         return EXIT_FAILURE;
     }
@@ -309,6 +346,10 @@ int main(int argc, char **argv)
         return set_control(GUEST_CONTROL_RUN);
     if ( !strcmp(command, "stop") )
         return set_control(GUEST_CONTROL_STOP);
+    if ( !strcmp(command, "command") && argc == 5 )
+        return give_command(argv[3], (uint32_t)strtoul(argv[4], NULL, 10));
+    if ( !strcmp(command, "wait-command") && argc == 4 )
+        return wait_command(atof(argv[3]));
     if ( !strcmp(command, "wait-ready") && argc == 4 )
         return wait_until(is_ready, 0, atof(argv[3]));
     if ( !strcmp(command, "wait-done") && argc == 4 )

@@ -81,6 +81,7 @@ extra = "smp=$vcpus $*"
 on_crash = "preserve"
 on_poweroff = "preserve"
 on_reboot = "preserve"
+on_watchdog = "preserve"
 CFG
     if ! xl create -q -p /tmp/guest.cfg; then
         note "xl create failed (vcpus=$vcpus)"
@@ -116,8 +117,8 @@ guest_destroy()
 }
 
 # domain_dump: what Xen's own debug key says of the domain: its references and
-# how many of its vCPUs are paused, as "refcnt=N paused=N". A vCPU that sleeps
-# in a waitqueue holds a reference of its domain, which nothing else shows.
+# which of its vCPUs are paused, as "refcnt=N paused=N vcpus=N,N". A vCPU that
+# sleeps in a waitqueue holds a reference of its domain, which nothing else shows.
 domain_dump()
 {
     xl dmesg -c >/dev/null
@@ -127,11 +128,15 @@ domain_dump()
     awk -v domain="$DOMID:" '
         /General information for domain/ { on = $NF == domain }
         on && match($0, /refcnt=[0-9]+/) { ref = substr($0, RSTART + 7, RLENGTH - 7) }
+        on && match($0, /VCPU[0-9]+:/) { vcpu = substr($0, RSTART + 4, RLENGTH - 5) }
         on && /pause_count=[0-9]+ pause_flags/ {
             match($0, /pause_count=[0-9]+/)
-            paused += substr($0, RSTART + 12, RLENGTH - 12) > 0
+            if (substr($0, RSTART + 12, RLENGTH - 12) > 0) {
+                paused++
+                which = which "," vcpu
+            }
         }
-        END { printf "refcnt=%d paused=%d\n", ref, paused }' /tmp/dump
+        END { printf "refcnt=%d paused=%d vcpus=%s\n", ref, paused, substr(which, 2) }' /tmp/dump
 }
 
 dump_is_there()
@@ -142,9 +147,11 @@ dump_is_there()
         on && /pause_flags/ { n++ } END { print n + 0 }' /tmp/dump)" -ge "$vcpus" ]
 }
 
-# refcnt_of and paused_of take apart what domain_dump printed.
+# refcnt_of, paused_of and vcpus_of take apart what domain_dump printed.
 refcnt_of() { echo "$1" | sed 's/refcnt=\([0-9]*\).*/\1/'; }
-paused_of() { echo "$1" | sed 's/.*paused=\([0-9]*\).*/\1/'; }
+paused_of() { echo "$1" | sed 's/.* paused=\([0-9]*\).*/\1/'; }
+vcpus_of() { echo "$1" | sed 's/.*vcpus=//'; }
+vcpus_of() { echo "$1" | sed 's/.*vcpus=//'; }
 
 # total KEY FILE: the value of KEY in the last line that begins with "total ".
 total()

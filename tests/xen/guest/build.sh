@@ -14,4 +14,4 @@ gcc -m32 -march=i686 -std=gnu11 -O1 -Wall -Wextra -Werror \
     -fcf-protection=none -fno-asynchronous-unwind-tables \
     -nostdlib -static -Wl,-T,"$here/guest.ld" -Wl,--build-id=none,--no-warn-rwx-segments \
     -DSTACK_SIZE=4096 -D__XEN_INTERFACE_VERSION__=0x00040e00 \
-    -o "$out" "$here/entry.S" "$here/guest.c" "$here/machine.c"
+    -o "$out" "$here/entry.S" "$here/guest.c" "$here/life.c" "$here/machine.c"

@@ -2,7 +2,7 @@
 /*
  * Entry points of the test guest: PVH for vCPU 0 (32-bit protected mode, no
  * paging, EBX = start info), VCPUOP_initialise for the others (paging on, ESP
- * set), and the exception stubs.
+ * set), SIPI for one that was reset (real mode), and the exception stubs.
  */
 #include <xen/elfnote.h>
 
@@ -18,7 +18,7 @@
     .text
     .code32
     .globl pvh_entry, secondary_entry, hypercall_page
-    .globl trap_stub, unexpected_stub
+    .globl trap_stub, unexpected_stub, sipi_start, sipi_end
 
 pvh_entry:
     cld
@@ -32,6 +32,37 @@ pvh_entry:
 secondary_entry:
     cld
     call secondary_main
+1:  cli
+    hlt
+    jmp 1b
+
+/*
+ * life.c copies this to the page that a SIPI names and puts the vCPU's stack
+ * into sipi_stack. Nothing of it may depend on where it was linked.
+ */
+    .code16
+sipi_start:
+    cli
+    lgdtl %cs:(gdt_register - sipi_start)
+    movl %cr0, %eax
+    orl $1, %eax                /* PE */
+    movl %eax, %cr0
+    ljmpl $0x08, $restarted_entry
+    .balign 4
+gdt_register:
+    .word 3 * 8 - 1
+    .long gdt
+sipi_end:
+
+    .code32
+restarted_entry:
+    movl $0x10, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    cld
+    movl sipi_stack, %esp
+    call restarted_main
 1:  cli
     hlt
     jmp 1b

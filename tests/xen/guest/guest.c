@@ -16,6 +16,7 @@
  *   spin=N              idle loop between iterations
  *   wait                start only when dom0 sets header.control
  *   off                 power off at the end (default: halt for ever)
+ *   serve               vCPU 0 does nothing else than what header.command says
  *   dump                vCPU 0 prints its counters now and then on port 0xe9
  */
 #include "guest.h"
@@ -43,6 +44,7 @@ enum {
     DO_OFF           = 1U << 9,
     DO_DUMP          = 1U << 10,
     DO_STEP          = 1U << 11,
+    DO_SERVE         = 1U << 12,
 };
 
 static const struct {
@@ -53,6 +55,7 @@ static const struct {
     { "cr4", DO_CR4 },          { "msr", DO_MSR },     { "cpuid", DO_CPUID },
     { "int3", DO_INT3 },        { "desc", DO_DESC },   { "reply", DO_REPLY },
     { "off", DO_OFF },          { "dump", DO_DUMP },   { "step", DO_STEP },
+    { "serve", DO_SERVE },
 };
 
 static struct guest_layout *const layout =
@@ -197,25 +200,39 @@ static void dump(const struct guest_vcpu_block *me)
  * yield to each other, keep dom0 from ever saying go. The time at which Xen
  * last let this vCPU run is as good as now, and needs no shared page.
  */
+static void nap(uint32_t vcpu)
+{
+    struct vcpu_runstate_info state = { 0 };
+    struct sched_poll poll = { .nr_ports = 0 };
+
+    hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, vcpu,
+              (uint32_t)&state);
+    poll.timeout = state.state_entry_time + LOOK_EVERY_NS;
+    hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (uint32_t)&poll, 0);
+}
+
 static void wait_for_go(uint32_t vcpu)
 {
     while ( layout->header.control == GUEST_CONTROL_WAIT )
-    {
-        struct vcpu_runstate_info state = { 0 };
-        struct sched_poll poll = { .nr_ports = 0 };
-
-        hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, vcpu,
-                  (uint32_t)&state);
-        poll.timeout = state.state_entry_time + LOOK_EVERY_NS;
-        hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (uint32_t)&poll, 0);
-    }
+        nap(vcpu);
 }
 
-static void power_off(void)
+/* What dom0 asks of vCPU 0, until it says stop. */
+static void serve(void)
 {
-    static struct sched_shutdown reason = { .reason = SHUTDOWN_poweroff };
+    while ( layout->header.control != GUEST_CONTROL_STOP )
+    {
+        uint32_t command = layout->header.command;
 
-    hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (uint32_t)&reason, 0);
+        if ( command == GUEST_COMMAND_NONE )
+        {
+            nap(0);
+            continue;
+        }
+        if ( obey(command, layout->header.argument) )
+            layout->header.failed++;
+        layout->header.command = GUEST_COMMAND_NONE;
+    }
 }
 
 static bool all_done(void)
@@ -238,6 +255,8 @@ static void run_vcpu(uint32_t vcpu)
     wait_for_go(vcpu);
     layout->header.phase[vcpu] = GUEST_PHASE_RUNNING;
 
+    if ( vcpu == 0 && (doing & DO_SERVE) )
+        serve();
     for ( n = 1; !iterations || n <= iterations; n++ )
     {
         if ( layout->header.control == GUEST_CONTROL_STOP )
@@ -254,7 +273,7 @@ static void run_vcpu(uint32_t vcpu)
     if ( vcpu == 0 && (doing & DO_DUMP) )
         dump(me);
     if ( (doing & DO_OFF) && all_done() )
-        power_off();
+        obey(GUEST_COMMAND_SHUTDOWN, SHUTDOWN_poweroff);
 
     /* With interrupts on: HLT without them takes the vCPU down for good. */
     for ( ; ; )
@@ -294,6 +313,7 @@ void boot_main(const struct hvm_start_info *info)
 
     enable_hypercalls();
     load_descriptor_tables();
+    build_page_directories();
     enable_paging();
 
     parse_command_line((const char *)(uint32_t)info->cmdline_paddr);

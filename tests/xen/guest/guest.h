@@ -83,6 +83,7 @@ static inline void single_step(void)
 
 /* entry.S */
 void secondary_entry(void);
+extern const char sipi_start[], sipi_end[];
 void trap_stub(void);
 void unexpected_stub(void);
 extern char hypercall_page[];
@@ -94,16 +95,24 @@ uint32_t guest_request(uint32_t token);
 void enable_hypercalls(void);
 void load_descriptor_tables(void);
 void touch_descriptor_tables(void);
+void build_page_directories(void);
 void enable_paging(void);
 uint32_t page_directory(uint32_t n);
 int start_vcpu(uint32_t vcpu);
 uint32_t current_vcpu(void);
 void print(const char *text);
 void print_number(uint32_t n);
+/* Where the stack of a vCPU begins. */
+void *stack_top(uint32_t vcpu);
+
+/* life.c: does what header.command may ask; 0, or -1 if it did not work. */
+int obey(uint32_t command, uint32_t argument);
 
 /* guest.c, called from entry.S */
 void boot_main(const struct hvm_start_info *info);
 void secondary_main(void);
+/* machine.c, called from entry.S: a vCPU that was reset, without paging. */
+void restarted_main(void);
 void count_trap(uint32_t vcpu);
 void unexpected_exception(void);
 

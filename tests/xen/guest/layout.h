@@ -49,6 +49,14 @@
 #define GUEST_CONTROL_RUN       1U
 #define GUEST_CONTROL_STOP      2U  /* end after the iteration under way */
 
+/* header.command */
+#define GUEST_COMMAND_NONE      0U
+#define GUEST_COMMAND_SHUTDOWN  1U  /* SCHEDOP_shutdown, argument: the reason */
+#define GUEST_COMMAND_DOWN      2U  /* VCPUOP_down of vCPU argument */
+#define GUEST_COMMAND_UP        3U  /* VCPUOP_up */
+#define GUEST_COMMAND_INIT      4U  /* INIT by local APIC: the vCPU is reset */
+#define GUEST_COMMAND_SIPI      5U  /* STARTUP: it begins again */
+
 /* header.phase[vcpu], written by that vCPU. */
 #define GUEST_PHASE_DOWN        0U
 #define GUEST_PHASE_WAITING     1U
@@ -61,7 +69,11 @@ struct guest_header {
     uint32_t vcpus;             /* that take part: blocks 0 to vcpus - 1 */
     uint32_t pad;
     volatile uint32_t control;
-    uint32_t pad2[11];
+    /* What vCPU 0 shall do next: dom0 writes argument, then command. */
+    volatile uint32_t argument;
+    volatile uint32_t command;  /* vCPU 0 sets it to NONE afterwards */
+    volatile uint32_t failed;   /* commands that did not work */
+    uint32_t pad2[8];
     volatile uint8_t phase[GUEST_MAX_VCPUS];
     uint8_t pad3[4096 - 64 - GUEST_MAX_VCPUS];
 };

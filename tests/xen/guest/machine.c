@@ -34,7 +34,7 @@ union vcpu_stack {
 union vcpu_stack vcpu_stacks[GUEST_MAX_VCPUS]
     __attribute__((aligned(STACK_SIZE)));
 
-static uint64_t gdt[] __attribute__((aligned(16))) = {
+uint64_t gdt[] __attribute__((aligned(16))) = {  /* entry.S has its address */
     0,
     0x00cf9b000000ffffULL,  /* flat 4 GiB code */
     0x00cf93000000ffffULL,  /* flat 4 GiB data */
@@ -159,18 +159,33 @@ uint32_t page_directory(uint32_t n)
     return (uint32_t)page_directories[n & 1];
 }
 
-void enable_paging(void)
+/* One to one, in 4 MiB pages. */
+void build_page_directories(void)
 {
     uint32_t i;
 
-    /* One to one, in 4 MiB pages. */
     for ( i = 0; i < 1024; i++ )
         page_directories[0][i] = page_directories[1][i] =
             (i << 22) | PDE_PRESENT_WRITE_LARGE;
+}
 
+void enable_paging(void)
+{
     write_cr4(read_cr4() | CR4_PSE);
     write_cr3(page_directory(0));
     write_cr0(read_cr0() | CR0_PG);
+}
+
+void *stack_top(uint32_t vcpu)
+{
+    return &vcpu_stacks[vcpu] + 1;
+}
+
+void restarted_main(void)
+{
+    load_descriptor_tables();
+    enable_paging();
+    secondary_main();
 }
 
 uint32_t current_vcpu(void)
@@ -199,7 +214,7 @@ int start_vcpu(uint32_t vcpu)
     struct vcpu_hvm_context start = {
         .mode = VCPU_HVM_MODE_32B,
         .cpu_regs.x86_32 = {
-            .esp = (uint32_t)(&vcpu_stacks[vcpu] + 1),
+            .esp = (uint32_t)stack_top(vcpu),
             .eip = (uint32_t)secondary_entry,
             .eflags = EFLAGS_ONE,
             .cr0 = CR0_PE | CR0_ET | CR0_PG,

@@ -34,7 +34,7 @@ main()
     "$here/boot.py" --xen "$xen" --dom0 "$dom0" --layer "$out/layer.cpio" \
         --out "$out/boot" --timeout "$limit" --limit "$limit" --icount \
         --set RIG_HYPERVISOR=patched $([ ${#counts[@]} = 0 ] || printf -- '--set %s ' "${counts[@]}") \
-        $(printf -- '--scenario %s ' ${RIG_ONLY:-hang-stop hang-kill hang-churn}) || true
+        $(printf -- '--scenario %s ' ${RIG_ONLY:-hang-stop hang-kill hang-churn hang-life}) || true
     import_results "$results" hang "$out/boot/results"
 }
 
