@@ -38,6 +38,7 @@ COMMANDS = (
     ("an option of v2, with the legacy ABI",
      "--domid 1 --abi legacy --on-death hold"),
     ("-c with many domains", "--all -c 1"),
+    ("one file for many domains", "--all -w events.pcap"),
     ("no such domain", "--domid 99"),
     ("no domain of that name", "--name nobody"),
     ("two domains of that name", "--name web"),
