@@ -348,6 +348,9 @@ static void legacy_sync_end(const struct bench_case *c, void *state)
     { .group = group_, .name = "rte_ring mp 64 KiB", .peer = &peer_rte,     \
       .ring_bytes = 64 * KIB, .record = size, .threads = 1, .events = 50000,\
       .cpu_time = true, PEER(peer_publish) },                               \
+    { .group = group_, .name = "BPF ring buffer 64 KiB", .peer = &peer_bpf, \
+      .ring_bytes = 64 * KIB, .record = size, .threads = 1, .events = 50000,\
+      .cpu_time = true, PEER(peer_publish) },                               \
     { .group = group_, .name = "bare copy loop 64 KiB", .peer = &peer_bare, \
       .ring_bytes = 64 * KIB, .record = size, .threads = 1, .events = 50000,\
       .cpu_time = true, PEER(peer_publish) },                               \

@@ -165,7 +165,13 @@ static void run_all(struct series *all)
 
     for ( i = 0; i < nr_bench_cases; i++ )
         if ( !all[i].skipped )
+        {
             all[i].state = bench_cases[i].make(&bench_cases[i]);
+            all[i].skipped = !all[i].state;
+            if ( all[i].skipped )
+                printf("left out: %s, %s (it needs root)\n",
+                       bench_cases[i].group, bench_cases[i].name);
+        }
 
     for ( rep = -(int)opt.warmup; rep < (int)opt.reps; rep++ )
         for ( i = 0; i < nr_bench_cases; i++ )

@@ -29,6 +29,11 @@ extern const struct peer peer_legacy;
 extern const struct peer peer_ck;
 /* DPDK's, likewise.  Without libdpdk-dev make is NULL. */
 extern const struct peer peer_rte;
+/*
+ * Linux' BPF ring buffer, filled in the kernel.  Without libbpf make is NULL; it
+ * returns NULL where the kernel lets only root.
+ */
+extern const struct peer peer_bpf;
 /* No ring at all: copies to a memory of that size. */
 extern const struct peer peer_bare;
 
