@@ -6,7 +6,7 @@
 
 #include "disasm.h"
 
-enum { MODE_16, MODE_32, MODE_64, MODE_ARM64, MODES };
+enum { MODE_16, MODE_32, MODE_64, MODE_A64, MODE_A32, MODE_T32, MODES };
 
 struct disasm {
     csh handle[MODES];
@@ -19,7 +19,9 @@ static int open_mode(struct disasm *d, int i)
         [MODE_16] = { CS_ARCH_X86, CS_MODE_16 },
         [MODE_32] = { CS_ARCH_X86, CS_MODE_32 },
         [MODE_64] = { CS_ARCH_X86, CS_MODE_64 },
-        [MODE_ARM64] = { CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN },
+        [MODE_A64] = { CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN },
+        [MODE_A32] = { CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8 },
+        [MODE_T32] = { CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8 },
     };
 
     if ( cs_open(modes[i].arch, modes[i].mode, &d->handle[i]) != CS_ERR_OK )
@@ -58,12 +60,23 @@ void disasm_close(struct disasm *d)
     free(d);
 }
 
+static int mode_of(const struct record *r)
+{
+    switch ( record_code_bits(r) )
+    {
+    case 64:
+        return r->arm64 ? MODE_A64 : MODE_64;
+    case 32:
+        return r->arm64 ? MODE_A32 : MODE_32;
+    default:
+        return r->arm64 ? MODE_T32 : MODE_16;
+    }
+}
+
 int disasm_record(struct disasm *d, const struct record *r, char *out,
                   size_t size, unsigned int *len)
 {
-    unsigned int bits = record_code_bits(r);
-    int mode = r->arm64 ? MODE_ARM64 : bits == 64 ? MODE_64 :
-               bits == 32 ? MODE_32 : MODE_16;
+    int mode = mode_of(r);
     const uint8_t *code = r->insn;
     size_t left = r->insn_len;
     uint64_t address = r->insn_addr;

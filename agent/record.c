@@ -15,6 +15,8 @@
 #define X86_EFER_LMA  (1ULL << 10)
 #define X86_AR_L      (1ULL << 9)   /* as in a VMCB */
 #define X86_AR_D      (1ULL << 10)
+#define ARM_PSR_NRW   (1ULL << 4)   /* AArch32 */
+#define ARM_PSR_T     (1ULL << 5)   /* there: Thumb */
 
 /* In the order of enum vmiring_reg. */
 static const char *const x86_names[] = {
@@ -164,10 +166,13 @@ bool record_table(const struct record *r, uint64_t *value)
 
 unsigned int record_code_bits(const struct record *r)
 {
-    uint64_t efer = 0, ar = 0, cr0 = X86_CR0_PE;
+    uint64_t efer = 0, ar = 0, cr0 = X86_CR0_PE, cpsr = 0;
 
     if ( r->arm64 )
-        return 64;
+    {
+        (void)record_reg(r, VMIRING_CPSR, &cpsr);
+        return !(cpsr & ARM_PSR_NRW) ? 64 : cpsr & ARM_PSR_T ? 16 : 32;
+    }
     (void)record_reg(r, VMIRING_EFER, &efer);
     (void)record_reg(r, VMIRING_CS_AR, &ar);
     (void)record_reg(r, VMIRING_REG_CR0, &cr0);

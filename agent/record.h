@@ -87,7 +87,7 @@ const char *record_reg_name(const struct record *r, unsigned int i);
 bool record_pc(const struct record *r, uint64_t *value);
 bool record_table(const struct record *r, uint64_t *value);
 
-/* 16, 32 or 64: what the vCPU decodes instructions as. */
+/* 16, 32 or 64: what the vCPU decodes instructions as.  Arm: T32, A32, A64. */
 unsigned int record_code_bits(const struct record *r);
 
 /* A ring of records between the event loop and the printing. */

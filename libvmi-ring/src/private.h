@@ -228,7 +228,7 @@ int same_process(vmiring *h);
 int usable(vmiring *h);
 int flush_kicks(vmiring *h);
 int response_check(struct msg *msg, const struct vmiring_response *rsp,
-                   uint32_t reason, uint32_t can);
+                   uint32_t reason, uint32_t can, bool arm64);
 
 /* ---- fd.c ---- */
 

@@ -110,15 +110,47 @@ static int check_regs(struct msg *msg, const struct vmiring_response *rsp)
     return 0;
 }
 
+/* What this host cannot apply, by name, and where it is known why. */
+static int lacks(struct msg *msg, uint32_t flags, bool arm64)
+{
+    static const char emulation[] = ": Xen emulates no instruction on Arm; "
+        "open the page with vmiring_set_access() instead";
+    static const char stepping[] = ": Xen steps nothing on Arm";
+    static const char views[] = ": there is no altp2m on Arm";
+    static const struct { uint32_t flag; const char *name, *why; } lacking[] = {
+        { VMIRING_RSP_EMULATE, "EMULATE", emulation },
+        { VMIRING_RSP_EMULATE_NOWRITE, "EMULATE_NOWRITE", emulation },
+        { VMIRING_RSP_SET_EMUL_READ_DATA, "SET_EMUL_READ_DATA", emulation },
+        { VMIRING_RSP_SET_EMUL_INSN_DATA, "SET_EMUL_INSN_DATA", emulation },
+        { VMIRING_RSP_TOGGLE_SINGLESTEP, "TOGGLE_SINGLESTEP", stepping },
+        { VMIRING_RSP_FAST_SINGLESTEP, "FAST_SINGLESTEP", stepping },
+        { VMIRING_RSP_DENY, "DENY",
+          ": no event on Arm is a write that could be denied" },
+        { VMIRING_RSP_ALTERNATE_P2M, "ALTERNATE_P2M", views },
+        { VMIRING_RSP_GET_NEXT_INTERRUPT, "GET_NEXT_INTERRUPT",
+          ": Xen reports no interrupts on Arm" },
+        { VMIRING_RSP_RESET_VMTRACE, "RESET_VMTRACE",
+          ": there is no vmtrace on Arm" },
+        { VMIRING_RSP_SET_REGISTERS, "SET_REGISTERS", "" },
+    };
+
+    for ( size_t i = 0; i < sizeof(lacking) / sizeof(*lacking); i++ )
+        if ( flags & lacking[i].flag )
+            return fail(msg, ENOTSUP, "response.flags: this host cannot apply "
+                        "%s%s", lacking[i].name, arm64 ? lacking[i].why : "");
+
+    return fail(msg, ENOTSUP, "response.flags: this host cannot apply bits "
+                "0x%x", flags);
+}
+
 int response_check(struct msg *msg, const struct vmiring_response *rsp,
-                   uint32_t reason, uint32_t can)
+                   uint32_t reason, uint32_t can, bool arm64)
 {
     if ( rsp->flags & ~VMEV2_RSP_KNOWN )
         return fail(msg, EINVAL, "response.flags: unknown bits 0x%x",
                     rsp->flags & ~VMEV2_RSP_KNOWN);
     if ( rsp->flags & ~can )
-        return fail(msg, ENOTSUP, "response.flags: this host cannot apply bits "
-                    "0x%x", rsp->flags & ~can);
+        return lacks(msg, rsp->flags & ~can, arm64);
     if ( rsp->pad )
         return bad(msg, "pad", "is not 0");
     if ( rsp->altp2m_view && !(rsp->flags & VMIRING_RSP_ALTERNATE_P2M) )
@@ -153,7 +185,8 @@ int vmiring_respond(vmiring *h, const struct vmiring_event *ev,
     {
         if ( copy_in(&h->msg, "response", &copy, sizeof(copy), rsp,
                      offsetof(struct vmiring_response, regs)) ||
-             response_check(&h->msg, &copy, ev->reason, h->rsp_flags) )
+             response_check(&h->msg, &copy, ev->reason, h->rsp_flags,
+                            h->arm64) )
             return -1;
         if ( !h->arm64 && (copy.flags & VMIRING_RSP_SET_REGISTERS) &&
              check_regs(&h->msg, &copy) )

@@ -327,6 +327,60 @@ Test(disasm, arm64)
     disasm_close(d);
 }
 
+/* CPSR tells A64, A32 and Thumb apart; the same bytes differ in each. */
+Test(disasm, arm_states)
+{
+    static const struct {
+        uint64_t cpsr;
+        unsigned int bits, len;
+        const char *text;
+    } cases[] = {
+        { 0x3c5, 64, 4, "adc w0, w8, w1" },     /* EL1h */
+        { 0x20, 64, 4, "adc w0, w8, w1" },      /* T means nothing there */
+        { 0x10, 32, 4, "bne #0x48408" },
+        { 0x30, 16, 2, "lsls r0, r0, #4" },
+        { 0x33, 16, 2, "lsls r0, r0, #4" },     /* supervisor mode, Thumb */
+    };
+    static const uint8_t code[] = { 0x00, 0x01, 0x01, 0x1a };
+    struct fake_event f = { .reason = VMIRING_MEM_ACCESS, .arm64 = 1,
+                            .has_regs = 1, .insn = code, .insn_len = 4 };
+    struct disasm *d = disasm_open();
+
+    for ( size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++ )
+    {
+        struct record r;
+        unsigned int len;
+        char text[128];
+
+        f.reg[VMIRING_CPSR] = cases[i].cpsr;
+        f.reg[VMIRING_PC] = 0x8000;
+        r = capture(&f, 0, NULL);
+        cr_expect_eq(record_code_bits(&r), cases[i].bits, "case %zu", i);
+        cr_assert_eq(disasm_record(d, &r, text, sizeof(text), &len), 0);
+        cr_expect_eq(len, cases[i].len, "case %zu", i);
+        cr_expect_str_eq(text, cases[i].text, "case %zu: %s", i, text);
+    }
+    disasm_close(d);
+}
+
+/* Thumb's longer form, and an AArch32 pc that has no upper half. */
+Test(disasm, thumb_smc)
+{
+    static const uint8_t smc[] = { 0xf0, 0xf7, 0x00, 0x80 };
+    struct fake_event f = { .reason = VMIRING_PRIVILEGED_CALL, .arm64 = 1,
+                            .has_regs = 1, .insn = smc, .insn_len = 4 };
+    struct disasm *d = disasm_open();
+    struct record r;
+
+    f.reg[VMIRING_CPSR] = 0x33;
+    f.reg[VMIRING_PC] = 0x100008000;
+    r = capture(&f, VMIRING_EV_SYNC, "skip");
+    cr_assert_eq(r.insn_addr, 0x8000);
+    expect(print_json.record(&r, d), "insn.text", "smc #0");
+    expect(print_json.record(&r, d), "insn.bits", "16");
+    disasm_close(d);
+}
+
 /* Full of events, it still has room for what the library itself reports. */
 Test(queue, events_leave_room_for_losses)
 {

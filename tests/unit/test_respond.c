@@ -193,6 +193,46 @@ Test(respond, registers, .init = set_up, .fini = tear_down)
     taken(VMIRING_CPUID, rsp);
 }
 
+/* What Arm's Xen lacks is refused by name and with the reason; its pc can be
+ * set, whatever x86 would say of such registers. */
+Test(respond, what_arm_lacks, .init = set_up, .fini = tear_down)
+{
+    static const struct { uint32_t flag; const char *name, *why; } lacking[] = {
+        { VMIRING_RSP_EMULATE, "EMULATE:", "emulates no instruction on Arm" },
+        { VMIRING_RSP_EMULATE_NOWRITE, "EMULATE_NOWRITE", "emulates" },
+        { VMIRING_RSP_SET_EMUL_READ_DATA, "EMUL_READ_DATA", "emulates" },
+        { VMIRING_RSP_SET_EMUL_INSN_DATA, "EMUL_INSN_DATA", "emulates" },
+        { VMIRING_RSP_TOGGLE_SINGLESTEP, "TOGGLE_SINGLESTEP", "steps" },
+        { VMIRING_RSP_FAST_SINGLESTEP, "FAST_SINGLESTEP", "steps" },
+        { VMIRING_RSP_DENY, "DENY", "denied" },
+        { VMIRING_RSP_ALTERNATE_P2M, "ALTERNATE_P2M", "no altp2m on Arm" },
+        { VMIRING_RSP_GET_NEXT_INTERRUPT, "GET_NEXT_INTERRUPT", "interrupts" },
+        { VMIRING_RSP_RESET_VMTRACE, "RESET_VMTRACE", "no vmtrace on Arm" },
+    };
+    uint32_t all = VMIRING_RSP_SET_REGISTERS;
+
+    h->arm64 = true;
+    h->rsp_flags = VMIRING_RSP_SET_REGISTERS;
+    for ( size_t i = 0; i < sizeof(lacking) / sizeof(*lacking); i++ )
+    {
+        refused(VMIRING_MEM_ACCESS, RSP(.flags = lacking[i].flag), ENOTSUP,
+                lacking[i].name);
+        refused(VMIRING_MEM_ACCESS, RSP(.flags = lacking[i].flag), ENOTSUP,
+                lacking[i].why);
+        all |= lacking[i].flag;
+    }
+    /* Every flag that there is stands in that list. */
+    cr_assert_eq(all, VMEV2_RSP_KNOWN);
+    taken(VMIRING_PRIVILEGED_CALL, RSP(.flags = VMIRING_RSP_SET_REGISTERS,
+                                       .regs = { 0x80004 }));
+
+    /* Another host that cannot emulate gives no reason that it does not know. */
+    h->arm64 = false;
+    refused(VMIRING_MEM_ACCESS, RSP(.flags = VMIRING_RSP_EMULATE), ENOTSUP,
+            "cannot apply EMULATE");
+    cr_assert(!strstr(vmiring_error(h), "Arm"));
+}
+
 Test(respond, size, .init = set_up, .fini = tear_down)
 {
     struct {
