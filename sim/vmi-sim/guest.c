@@ -34,6 +34,8 @@ struct guest_cpu {
     s_time_t next;          /* when the next iteration is due */
     uint64_t random;
     bool seen_done;
+    bool fetching;          /* a fetch was reported, and waits for its answer */
+    bool fetched;           /* the answer was to emulate: not looked at again */
 };
 
 struct sim_guest {
@@ -414,11 +416,14 @@ static const struct guest_insn *at_rip(const struct vcpu *v)
 /* An answer has Xen emulate the instruction; what it reads matters to none. */
 static void emulate(struct vcpu *v, uint32_t flags)
 {
+    struct guest_cpu *cpu = &v->domain->guest->cpu[v->vcpu_id];
     const struct guest_insn *insn = at_rip(v);
 
     if ( !insn )
         return;
-    if ( insn->op == OP_MEM && !(flags & VM_EVENT_FLAG_EMULATE_NOWRITE) )
+    if ( cpu->fetching )
+        cpu->fetched = true;    /* made by step(), with its own events */
+    else if ( insn->op == OP_MEM && !(flags & VM_EVENT_FLAG_EMULATE_NOWRITE) )
         write_data(v, insn);
     else
         advance(v, insn);
@@ -528,6 +533,39 @@ static void loop(struct vcpu *v, struct guest_cpu *cpu)
     v->arch.user_regs.rip = SIM_CODE_VA;
 }
 
+/* True: the code's page may not be executed, and an agent is asked. */
+static bool fetch_waits(struct vcpu *v, struct guest_cpu *cpu)
+{
+    const gfn_t gfn = _gfn(SIM_CODE_PHYS >> PAGE_SHIFT);
+    xenmem_access_t access = XENMEM_access_rwx;
+
+    cpu->fetching = false;
+    p2m_get_mem_access(v->domain, gfn, &access, v->arch.view);
+    switch ( access )
+    {
+    case XENMEM_access_n:
+    case XENMEM_access_r:
+    case XENMEM_access_w:
+    case XENMEM_access_rw:
+        if ( !cpu->fetched )
+            cpu->fetching = hvm_monitor_mem_access(gfn, v->arch.user_regs.rip,
+                                                   MEM_ACCESS_X);
+        break;
+
+    case XENMEM_access_n2rwx:
+        p2m_set_mem_access(v->domain, gfn, 1, 0, 0, XENMEM_access_rwx,
+                           v->arch.view);
+        hvm_monitor_mem_access(gfn, v->arch.user_regs.rip, MEM_ACCESS_X);
+        break;
+
+    default:
+        break;
+    }
+    cpu->fetched = false;
+
+    return cpu->fetching;
+}
+
 /* One instruction of v's, which is in its guest. */
 static void step(struct vcpu *v)
 {
@@ -559,6 +597,8 @@ static void step(struct vcpu *v)
         return;
     }
 
+    if ( fetch_waits(v, cpu) )
+        return;
     if ( cpu->open == NOT_OPEN )
         prepare(v, cpu, insn->op);
     cpu->open = index;

@@ -12,6 +12,7 @@ from simhost import Host
 
 EXAMPLES = os.environ["EXAMPLES"]
 DATA_GFN = 0x180    # what the program word mem writes to
+CODE_GFN = 0x100    # where the program lies
 
 
 class Examples(unittest.TestCase):
@@ -117,6 +118,54 @@ class Examples(unittest.TestCase):
             r"^ +0 0x\w{16} 0x%08x 0x\w{3} .w.$" % DATA_GFN, out, re.M)), 10)
         h.progress(1)
 
+    def watched(self, out):
+        """[(vCPU, instruction)] of what watch-exec printed."""
+        return [(int(v), insn) for v, insn in re.findall(
+            r"(?m)^ *(\d+) 0x\w{16} 0x%08x ; \w+ (.*)$" % CODE_GFN, out)]
+
+    def test_watch_exec(self):
+        h = Host(self, "vcpus=2,program=gr+cr3+cpuid,rate=500")
+        p = self.start("watch-exec", 1, "%x" % CODE_GFN, h.path)
+        wait_for("events", lambda: h.info(1)[1][0]["raised"] > 10)
+        h.progress(1)       # what was watched was also carried out
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        seen = self.watched(out)
+        self.assertGreater(len(seen), 10)
+        self.assertIn("seen %d, disassembled %d\n" % (len(seen), len(seen)),
+                      out)
+        for v in 0, 1:
+            # One iteration after the other, no instruction left out.
+            text = [insn.split()[0] for vcpu, insn in seen if vcpu == v]
+            order = ["vmcall", "mov", "cpuid"]
+            first = order.index(text[0])
+            self.assertEqual(text, [order[(first + i) % 3]
+                                    for i in range(len(text))])
+        self.assertIn(" cr3=10000 ", out.replace("\n", " "))
+        h.progress(1)
+
+    def test_watch_exec_replays(self):
+        """What it prints of a capture is what the agent saw."""
+        h = Host(self, "vcpus=2,program=gr+cr3+mem,rate=0")
+        f = os.path.join(h.dir, "a.pcap")
+        r = agentlib.run("--sim", h.path, "--domid", 1, "-c", 300, "-q", "-w",
+                         f, "-e", "mem=%x/rw,guest-request" % CODE_GFN)
+        self.assertEqual(r.code, 0, r.err)
+        want = [(e["vcpu"], e["insn"]["text"]) for e in
+                agentlib.run("-r", f, "-o", "json").of_type("event")
+                if e["reason"] == "mem-access"]
+        self.assertGreater(len(want), 50)
+        out = self.end(self.start("watch-exec", 0, "1-3,%x" % CODE_GFN, f))
+        self.assertEqual(self.watched(out), want)
+        self.assertIn("seen %d, disassembled %d\n" % (len(want), len(want)),
+                      out)
+        # Other pages than those that are named do not count.
+        out = self.end(self.start("watch-exec", 0, "%x" % DATA_GFN, f))
+        self.assertIn("seen 0, disassembled 0\n", out)
+        for wrong in "", "x", "100-", "1,,2", "1;2", "0-ffffff":
+            self.assertEqual(self.start("watch-exec", 0, wrong, f)
+                             .wait(TIMEOUT), 2, wrong)
+
     def test_from_a_capture(self):
         """Every example that takes one, on a file instead of a guest."""
         h = Host(self, "name=web,vcpus=2,program=gr+cr3+cr4+msr+int3,rate=0")
@@ -155,7 +204,7 @@ class Examples(unittest.TestCase):
         for args in (["cr3-trace", 1], ["monitor-v2", 1],
                      ["guest-request-counter", 1, 1], ["null-agent", 1, 1],
                      ["msr-guard", 1, 176], ["upgrade", 1],
-                     ["access-watch", 1, 1, 1]):
+                     ["access-watch", 1, 1, 1], ["watch-exec", 1, 1]):
             p = self.start(*args, "/nonexistent")
             out, _ = p.communicate(timeout=TIMEOUT)
             self.assertEqual(p.returncode, 1, out)
