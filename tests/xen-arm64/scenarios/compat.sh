@@ -12,7 +12,12 @@ out=/tmp/compat
 
 section() { echo "=== $*" >>$out; }
 
-started() { grep -q '^starting' /tmp/access; }
+# It says nothing between "starting" and the first event: that it watches what it
+# was told to shows in where it sleeps, which is in poll() from then on.
+watches()
+{
+    grep -q '^starting' /tmp/access && grep -q poll "/proc/$client/wchan"
+}
 
 # access MODE WORDS...: xen-access beside a guest that makes 10 iterations.
 access()
@@ -23,9 +28,7 @@ access()
     guest_boot 1 count=10 "$@" || { echo "no guest" >>$out; return; }
     xen-access -m "$DOMID" "$mode" >/tmp/access 2>&1 &
     client=$!
-    # It watches what it was told to after it has said so, and says no more.
-    wait_until 20 started
-    usleep 700000
+    wait_until 60 watches || echo "xen-access does not come to its poll()" >>$out
     guestmem "$DOMID" run
     guestmem "$DOMID" wait-done 20
     echo "guest done: $?" >>$out
