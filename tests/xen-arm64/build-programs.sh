@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/xen-arm64/build-programs.sh OUT BUILD_DIR: cross-compiles what the tests
-# add to dom0's initramfs into the archive OUT: the arm64 guest, guestmem, and
+# add to dom0's initramfs into the archive OUT: the guests, programs of dom0 and
 # vmi-agent with its libraries, twice as in tests/xen/build-programs.sh: in /usr
 # with everything, and in /agent without libxenctrl. The CMake build lies in
 # BUILD_DIR.
@@ -68,8 +68,22 @@ make_agent_root()
 compile_one()
 {
     aarch64-linux-gnu-gcc --sysroot="$sys" -std=gnu11 -O2 -Wall -Wextra -Werror \
-        -include "$here/guest/arm64.h" \
-        -o "$1/usr/bin/$2" "$here/../xen/dom0/$2.c" "${@:3}"
+        -include "$here/guest/arm64.h" -I "$REPO_ROOT/xen/include/public" \
+        -Wl,-rpath-link,"$sys/$libdir" \
+        -o "$1/usr/bin/$(basename "$2")" "$here/../$2.c" "${@:3}"
+}
+
+# The Linux guest's, of one static program; its kernel is dom0's (run.sh).
+make_linux_initramfs()
+{
+    local root=$1 tree=$1.linux
+
+    rm -rf "$tree"
+    mkdir -p "$tree"
+    aarch64-linux-gnu-gcc --sysroot="$sys" -std=gnu11 -O2 -Wall -Wextra -Werror \
+        -static -s -o "$tree/init" "$here/guest/init.c"
+    pack_cpio "$tree" "$root/guest/linux.cpio"
+    rm -rf "$tree"
 }
 
 main()
@@ -86,8 +100,12 @@ main()
     install_agent "$root" "$build"
     make_agent_root "$root" "$root/agent"
     "$here/guest/build.sh" "$root/guest/guest.img"
-    # The linker looks for what libxenforeignmemory itself needs.
-    compile_one "$root" guestmem -Wl,-rpath-link,"$sys/$libdir" -lxenforeignmemory
+    compile_one "$root" xen/dom0/guestmem -lxenforeignmemory
+    compile_one "$root" xen/dom0/badcalls -lxenforeignmemory -lxenevtchn
+    compile_one "$root" xen/dom0/scribbler -lxenctrl -lxenevtchn -lxenforeignmemory
+    compile_one "$root" xen-arm64/dom0/freepages -lxenctrl
+    cp "$build/examples/watch-exec" "$root/usr/bin/"
+    make_linux_initramfs "$root"
     copy_closure "$sys" "$root"
     pack_cpio "$root" "$out"
     rm -rf "$root"

@@ -5,7 +5,7 @@
 # Builds the hypervisors, dom0, the guest and the agent (cross-compiled into
 # BUILD/xen-arm64), boots them under qemu-system-aarch64, and writes OUT/results.
 #
-#   RIG_ONLY=BOOT   only that boot: patched, minimal, debug or stock
+#   RIG_ONLY=BOOT   only that boot: patched, minimal, debug, linux or stock
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -29,6 +29,8 @@ boot()
     fi
     for word; do
         case $word in
+        --icount) arguments+=(--icount) ;;
+        *.cpio) arguments+=(--layer "$word") ;;
         *=*) arguments+=(--set "$word") ;;
         *)   arguments+=(--scenario "$word") ;;
         esac
@@ -37,7 +39,8 @@ boot()
     "$here/../xen/boot.py" --arch arm64 --xen "$xen" --dom0 "$dom0" \
         --layer "$out/layer.cpio" --memory 768M --out "$out/$name" \
         --scenarios "$here/scenarios" --timeout "$limit" --limit "$limit" \
-        --set RIG_GUEST=/guest/guest.img --set RIG_PORT=/dev/console \
+        --set RIG_ARCH=arm64 --set RIG_GUEST=/guest/guest.img \
+        --set RIG_PORT=/dev/console \
         "${arguments[@]}" || true
     import_results "$results" "$name" "$out/$name/results"
 }
@@ -92,6 +95,15 @@ compare()
     fi
 }
 
+# Debian's kernel, for a guest this time.
+pack_kernel()
+{
+    mkdir -p "$out/kernel/guest"
+    cp "$dom0/Image" "$out/kernel/guest/"
+    pack_cpio "$out/kernel" "$out/kernel.cpio"
+    rm -r "$out/kernel"
+}
+
 # What needs no Xen runs under qemu-aarch64.
 unit_tests()
 {
@@ -106,7 +118,7 @@ unit_tests()
 main()
 {
     local stock='' patched='' small='' debug='' long=''
-    local -a positional=() more=(RIG_PRINTED=15 RIG_PAGES_COUNT=2)
+    local -a positional=() more=(RIG_PRINTED=15 RIG_PAGES_COUNT=2) boots=()
 
     while [ $# -gt 0 ]; do
         case $1 in
@@ -120,7 +132,8 @@ main()
     results=$out/results
     : >"$results"
     if [ -n "$long" ]; then
-        more=(RIG_PRINTED=500 RIG_PAGES_COUNT=20 RIG_LIFE_COUNT=100)
+        more=(RIG_PRINTED=500 RIG_PAGES_COUNT=20 RIG_LIFE_COUNT=100 RIG_LONG=1)
+        boots=(RIG_BOOTS=3 "RIG_GUESTS=n2rwx:v2 n2rwx:legacy rx:v2 rx:legacy")
     fi
 
     dom0=$("$here/build-dom0.sh")
@@ -132,11 +145,17 @@ main()
     build debug debug patched "${minimal[@]}" DEBUG=y || return 0
 
     boot stock "$stock" 400 compat
-    boot patched "$patched" 1200 compat mem n2rwx death livepatch life "${more[@]}"
+    boot patched "$patched" 1200 compat mem exec n2rwx death legacy-death \
+        livepatch life badcalls "${more[@]}"
     compare
     # Without the device models' dm_op, and with Xen's own assertions.
     boot minimal "$small" 400 RIG_ABIS=v2 RIG_PRINTED=5 RIG_PAGES_COUNT=1 mem
-    boot debug "$debug" 900 RIG_PRINTED=5 RIG_PAGES_COUNT=1 mem n2rwx life
+    boot debug "$debug" 1500 RIG_PRINTED=5 RIG_PAGES_COUNT=1 \
+        ${long:+RIG_LONG=1} mem n2rwx life hostile
+    # QEMU counts instructions instead of time here, for the rates.
+    pack_kernel
+    boot linux "$patched" $((long ? 7200 : 1500)) linux "$out/kernel.cpio" \
+        --icount "${boots[@]}"
 }
 
 main "$@"

@@ -181,6 +181,7 @@ def qemu_command_arm64(args, initrd):
             "virt,virtualization=on,gic-version=3", "-accel", "tcg",
             "-cpu", "cortex-a57", "-smp", "1", "-m", args.memory,
             "-display", "none", "-no-reboot", "-net", "none",
+            *(["-icount", "shift=3,sleep=off"] if args.icount else []),
             "-monitor", "none", "-serial", "stdio",
             "-kernel", os.path.join(args.xen, "xen"),
             "-append", (XEN_ARGS_ARM64 + " " + args.xen_args).strip(),

@@ -198,13 +198,31 @@ static void monitor(uint32_t reason, uint32_t index, bool enable, bool sync)
     dm_op(&op, sizeof(op));
 }
 
+/* Rights for a page that the arm64 guest writes to, some that do not exist. */
+static void set_rights(void)
+{
+#ifdef __aarch64__
+    struct vmev2_op op = op_of(VMEV2_CMD_ACCESS_SET);
+
+    op.u.access.first = (GUEST_DATA_PHYS >> 12) + below(8);
+    op.u.access.nr = 1 + below(3);
+    op.u.access.access = (uint8_t)below(12);
+    dm_op(&op, sizeof(op));
+#endif
+}
+
 static void subscribe(void)
 {
     monitor(VMEV2_REASON_GUEST_REQUEST, 0, true, true);
+#ifdef __aarch64__
+    monitor(VMEV2_REASON_PRIVILEGED_CALL, 0, true, true);
+    set_rights();
+#else
     monitor(VMEV2_REASON_CPUID, 0, true, true);
     monitor(VMEV2_REASON_WRITE_CTRLREG, 1, true, false);
     monitor(VMEV2_REASON_WRITE_CTRLREG, 2, true, true);
     monitor(VMEV2_REASON_MOV_TO_MSR, 0, true, true);
+#endif
 }
 
 static bool create(void)
@@ -302,8 +320,11 @@ static void control_v2(void)
     struct vmev2_op op = op_of(below(VMEV2_CMD_DESTROY));
     uint64_t *words = (uint64_t *)&op;
 
-    switch ( below(4) )
+    switch ( below(5) )
     {
+    case 4:
+        set_rights();
+        break;
     case 0:     /* a valid one with one wrong word */
         words[below(sizeof(op) / 8 - 1) + 1] = value(0);
         /* Its own guest's end is not what is tested, nor HOLD and CRASH. */
@@ -369,9 +390,15 @@ static void attach_legacy(void)
     SHARED_RING_INIT(sring);
     if ( local_port < 0 ||
          xc_monitor_guest_request(xch, domid, true, true, false) ||
+#ifdef __aarch64__
+         xc_monitor_privileged_call(xch, domid, true) ||
+         xc_set_mem_access(xch, domid, XENMEM_access_rx, GUEST_DATA_PHYS >> 12,
+                           8) )
+#else
          xc_monitor_write_ctrlreg(xch, domid, VM_EVENT_X86_CR3, true, false, 0,
                                   false) ||
          xc_monitor_mov_to_msr(xch, domid, MSR_SYSENTER_EIP, true, false) )
+#endif
         fail("subscribing");
     nr_areas = 1;
     area[0].addr = (uint8_t *)sring;
