@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * -w: what happened, in a file.  Packets are made while the batch is held and
- * queued in memory; the file is written when there is nothing to receive, and a
- * little between two batches.
+ * queued in memory.  When there is nothing to receive, and a little between two
+ * batches, they become bytes of the file, in memory too; a thread writes those.
  */
 #ifndef AGENT_CAPTURE_H
 #define AGENT_CAPTURE_H
@@ -13,18 +13,23 @@
 
 #include "outfile.h"
 #include "record.h"
+#include "writer.h"
 #include "vmiring_capture.h"
 
 struct capture {
     struct outfile file;
     vmiring_capture *c;      /* NULL: closed, or broken */
+    int memory;              /* what c writes to: a memfd */
+    struct writer *writer;
+    uint64_t made;           /* packets in the memory */
+    uint64_t given;          /* bytes of this file that the writer has */
     struct vmiring_capture_info info;
     uint64_t rotate_bytes;   /* 0: never */
     unsigned int keep;       /* older files */
     uint8_t *queue;
     size_t start, end;       /* bytes [start, end) wait */
-    uint64_t packets;        /* written */
-    uint64_t drops;          /* not written: no room, or no file */
+    uint64_t packets;        /* given to the writer */
+    uint64_t drops;          /* not given to it: no room, or no file */
     uint64_t rotations;
     int error;               /* errno of the last thing that failed */
 };
@@ -37,13 +42,16 @@ int capture_open(struct capture *c, vmiring *h, const char *path,
 void capture_event(struct capture *c, vmiring *h,
                    const struct vmiring_event *ev, const struct record *r,
                    const struct vmiring_response *rsp);
-/* Writes up to max packets; true if more wait. */
+/* Writes up to max packets; true if more could be written. */
 bool capture_write(struct capture *c, vmiring *h, int max);
-/* What was written reaches the file: when there is nothing else to do. */
+/* What was written goes to the writer: when there is nothing else to do. */
 void capture_flush(struct capture *c);
 /* Begins a new file under the same name: what stands there is kept aside. */
 int capture_reopen(struct capture *c, vmiring *h);
-/* Writes all that waits. */
-void capture_close(struct capture *c, vmiring *h);
+/* Writes all that waits, for at most that long. */
+void capture_close(struct capture *c, vmiring *h, int timeout_ms);
+/* In the file, and missing in it. */
+uint64_t capture_packets(const struct capture *c);
+uint64_t capture_drops(const struct capture *c);
 
 #endif /* AGENT_CAPTURE_H */

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "metrics.h"
 
 #define METRICS_S 15u        /* as often as they are scraped, as a rule */
+#define LOG_BYTES     (1U << 20)
+#define METRICS_BYTES (1U << 18)
 
 static enum exit_code failed(const char *option, const char *arg,
                              const char *why, enum exit_code code)
@@ -38,15 +41,24 @@ static enum exit_code open_capture(struct watch *w)
     return EXIT_OK;
 }
 
-/* -1: as it was. */
-static int open_log(struct watch *w)
+int files_behind(struct watch *w, int fd)
 {
-    int fd = outfile_open(&w->log, O_WRONLY | O_CREAT | O_APPEND);
+    struct writer *writer = fd < 0 ? NULL :
+        writer_new(w->log.path ? &w->log : NULL, fd, LOG_BYTES, false, 0);
 
-    if ( fd < 0 )
+    if ( !writer )
         return -1;
-    output_redirect(&w->out.out, fd);
+    w->out.writable = sd_event_source_disable_unref(w->out.writable);
+    output_redirect(&w->out.out, writer);
     return 0;
+}
+
+static int open_metrics(struct watch *w)
+{
+    if ( outfile_init(&w->metrics, w->cfg->metrics_file) )
+        return -1;
+    w->metrics_writer = writer_new(&w->metrics, -1, METRICS_BYTES, false, 0);
+    return w->metrics_writer ? 0 : -1;
 }
 
 enum exit_code files_open(struct watch *w)
@@ -57,10 +69,12 @@ enum exit_code files_open(struct watch *w)
     if ( cfg->write_file && (code = open_capture(w)) )
         return code;
     if ( cfg->log_file &&
-         (outfile_init(&w->log, cfg->log_file) || open_log(w)) )
+         (outfile_init(&w->log, cfg->log_file) ||
+          files_behind(w, outfile_open(&w->log, O_WRONLY | O_CREAT |
+                                                O_APPEND))) )
         return failed("--output-file", cfg->log_file, strerror(errno),
                       EXIT_INTERNAL);
-    if ( cfg->metrics_file && outfile_init(&w->metrics, cfg->metrics_file) )
+    if ( cfg->metrics_file && open_metrics(w) )
         return failed("--metrics", cfg->metrics_file, strerror(errno),
                       EXIT_INTERNAL);
     return EXIT_OK;
@@ -99,15 +113,10 @@ void files_write_metrics(struct watch *w)
         return;
     watch_totals(w, &t);
     text = metrics_text(w, &t);
-    if ( (!text || outfile_replace(&w->metrics, text)) && !w->metrics_warned )
-    {
-        char line[256];
-
-        w->metrics_warned = true;
-        snprintf(line, sizeof(line), "vmi-agent: warning: --metrics: %.100s\n",
-                 strerror(errno));
-        watch_line(&w->err, line);
-    }
+    /* One that still waits for a disk is told of by the file's age. */
+    if ( text )
+        (void)writer_put(w->metrics_writer, WRITER_REPLACE, text, strlen(text),
+                         0);
     free(text);
 }
 
@@ -135,28 +144,89 @@ int files_watch(struct watch *w)
                                       w->interval_us, 1000, on_interval, w);
 }
 
-static void warn(struct watch *w, const char *option, int err)
+/* Once for each kind of trouble in a row. */
+static void warn(struct written *f, int err)
 {
     char line[160];
 
-    snprintf(line, sizeof(line), "vmi-agent: warning: %s: cannot be opened "
-             "again: %.80s\n", option, strerror(err));
-    watch_line(&w->err, line);
+    if ( err == f->warned )
+        return;
+    f->warned = err;
+    snprintf(line, sizeof(line), "vmi-agent: warning: %s: cannot be opened or "
+             "written: %.80s\n", f->name, strerror(err));
+    watch_line(&f->w->err, line);
+}
+
+static int on_writer(sd_event_source *s, int fd, uint32_t revents, void *data)
+{
+    struct written *f = data;
+    struct watch *w = f->w;
+    int err;
+
+    (void)s;
+    (void)fd;
+    (void)revents;
+    writer_ack(f->writer);
+    err = writer_error(f->writer);
+    if ( err )
+        warn(f, err);
+    /* There is room: for lines, and for whatever waits to become one. */
+    if ( f->writer == w->out.out.writer )
+        (void)output_write(&w->out.out);
+    return sd_event_source_set_enabled(w->printing, SD_EVENT_ON);
+}
+
+static int start_writer(struct watch *w, struct writer *writer,
+                        const char *name)
+{
+    struct written *f = &w->written[w->nr_written++];
+
+    *f = (struct written){ .w = w, .writer = writer, .name = name };
+    if ( writer_start(writer) )
+        return -errno;
+    return sd_event_add_io(w->loop, &f->source, writer_fd(writer), EPOLLIN,
+                           on_writer, f);
+}
+
+enum exit_code files_start(struct watch *w)
+{
+    int rc = 0;
+
+    if ( w->out.out.writer )
+        rc = start_writer(w, w->out.out.writer,
+                          w->log.path ? "--output-file" : "standard output");
+    if ( rc >= 0 && w->capture.writer )
+        rc = start_writer(w, w->capture.writer, "-w");
+    if ( rc >= 0 && w->metrics_writer )
+        rc = start_writer(w, w->metrics_writer, "--metrics");
+    if ( rc >= 0 )
+        return EXIT_OK;
+    return failed("setting up", "writers", strerror(-rc), EXIT_INTERNAL);
+}
+
+static void warn_capture(struct watch *w)
+{
+    for ( unsigned int i = 0; i < w->nr_written; i++ )
+        if ( w->written[i].writer == w->capture.writer )
+            warn(&w->written[i], w->capture.error);
 }
 
 bool files_reopen(struct watch *w)
 {
     if ( !w->capture.file.path && !w->log.path )
         return false;
+    for ( unsigned int i = 0; i < w->nr_written; i++ )
+        w->written[i].warned = 0;
     if ( w->capture.file.path && capture_reopen(&w->capture, w->h) )
-        warn(w, "-w", w->capture.error);
-    if ( w->log.path && open_log(w) )
-        warn(w, "--output-file", errno);
+        warn_capture(w);
+    if ( w->log.path )
+        (void)writer_put(w->out.out.writer, WRITER_REOPEN, NULL, 0, 0);
     return true;
 }
 
 void files_close(struct watch *w)
 {
+    writer_free(w->metrics_writer);
     if ( w->log.path )
         close(w->log.dir);
     if ( w->metrics.path )

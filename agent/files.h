@@ -12,6 +12,10 @@
 enum exit_code files_open(struct watch *w);
 /* After: can they be opened again? */
 enum exit_code files_check(struct watch *w);
+/* The lines go to a file, which is open now; fd is taken.  -1 and errno. */
+int files_behind(struct watch *w, int fd);
+/* Starts the threads that write: they have no more privileges than we by now. */
+enum exit_code files_start(struct watch *w);
 /* Adds the timer.  A negative errno. */
 int files_watch(struct watch *w);
 /* SIGHUP.  false: there is nothing to open again. */

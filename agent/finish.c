@@ -27,8 +27,7 @@ static uint64_t lost_total(const struct watch *w)
     return s.lost;
 }
 
-/* Fills info for all vCPUs; false where the ABI has no such counts. */
-static bool get_info(struct watch *w, struct vmiring_vcpu_info *info)
+bool watch_info(struct watch *w, struct vmiring_vcpu_info *info)
 {
     uint32_t done = 0;
 
@@ -57,8 +56,8 @@ static void more_totals(const struct watch *w, struct print_totals *t)
     t->filtered = w->filtered;
     t->limited = w->limited;
     t->guard_hits = w->guard_hits;
-    t->captured = w->capture.packets;
-    t->capture_drops = w->capture.drops;
+    t->captured = capture_packets(&w->capture);
+    t->capture_drops = capture_drops(&w->capture);
     t->insn_read = w->insn_read;
     t->output_writes = w->out.out.writes;
     t->insn_errors = w->insn_failed;
@@ -87,7 +86,7 @@ static int collect(struct watch *w, struct final *f)
         .output_drops = watch_output_drops(w),
     };
     more_totals(w, &f->totals);
-    have = get_info(w, info);
+    have = watch_info(w, info);
     if ( have )
         f->totals.released = 0;   /* Xen's own count is the better one */
     for ( uint32_t i = 0; i < nr; i++ )
@@ -202,14 +201,13 @@ static void print_end(struct watch *w, struct final *f)
     bool json = w->print != &print_text;
     int wait_ms = DRAIN_MS;
 
-    /* A reader that does not keep up is waited for once. */
-    while ( record_queue_count(&w->queue) && wait_ms )
-    {
+    /* A reader, or a disk, that does not keep up is waited for once. */
+    do {
         while ( watch_print(w, SLICE) )
             ;
         if ( output_drain(&w->out.out, wait_ms) )
             wait_ms = 0;
-    }
+    } while ( record_queue_count(&w->queue) && wait_ms );
     f->totals.output_drops = watch_output_drops(w) +
                              record_queue_count(&w->queue);
     if ( json )
@@ -235,7 +233,7 @@ void watch_finish(struct watch *w)
             drain(w);
     }
     deliver_end(w);
-    capture_close(&w->capture, w->h);
+    capture_close(&w->capture, w->h, DRAIN_MS);
     if ( collect(w, &f) )
         f.vcpu = NULL;
     files_write_metrics(w);
@@ -245,5 +243,7 @@ void watch_finish(struct watch *w)
     if ( f.vcpu )
         print_end(w, &f);
     free(f.vcpu);
+    if ( w->metrics_writer )
+        (void)writer_drain(w->metrics_writer, DRAIN_MS);
 }
 

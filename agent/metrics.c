@@ -97,9 +97,9 @@ char *metrics_text(const struct watch *w, const struct print_totals *t)
            w->limited);
     single(&m, "guard_hits_total", "Rules that were met.", w->guard_hits);
     single(&m, "capture_packets_total", "Events in the capture.",
-           w->capture.packets);
+           capture_packets(&w->capture));
     single(&m, "capture_drops_total", "Events missing in the capture.",
-           w->capture.drops);
+           capture_drops(&w->capture));
     single(&m, "instructions_total", "Instructions read.", w->insn_read);
     by_cause(&m);
     if ( !fclose(m.f) )

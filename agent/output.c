@@ -13,6 +13,8 @@
 
 #include "output.h"
 
+#define WRITER_PART 65536U
+
 /*
  * A pipe or terminal gets a description of its own.  Where that fails (its
  * owner is another user) ours is switched, and switched back at the end.  A
@@ -58,18 +60,39 @@ void output_close(struct output *o)
         fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_NONBLOCK);
     if ( o->own_fd >= 0 )
         close(o->own_fd);
+    writer_free(o->writer);
     free(o->buf);
     *o = (struct output)OUTPUT_CLOSED;
 }
 
-void output_redirect(struct output *o, int fd)
+bool output_is_file(const struct output *o)
+{
+    struct stat st;
+
+    return !fstat(o->fd, &st) && S_ISREG(st.st_mode);
+}
+
+void output_redirect(struct output *o, struct writer *w)
 {
     if ( o->restore )
         fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_NONBLOCK);
     if ( o->own_fd >= 0 )
         close(o->own_fd);
-    o->fd = o->own_fd = fd;
+    writer_free(o->writer);
+    o->fd = o->own_fd = -1;
+    o->writer = w;
     o->restore = o->socket = o->dead = o->blocked = false;
+}
+
+int output_poll_fd(const struct output *o, short *events)
+{
+    *events = o->writer ? POLLIN : POLLOUT;
+    return o->writer ? writer_fd(o->writer) : o->fd;
+}
+
+uint64_t output_drops(const struct output *o)
+{
+    return o->drops + (o->writer ? writer_lost(o->writer) : 0);
 }
 
 size_t output_room(const struct output *o)
@@ -99,28 +122,34 @@ bool output_line(struct output *o, const char *line)
 
 /*
  * How much to write at once: whole lines of at most PIPE_BUF bytes, which a
- * pipe takes entirely or not at all, so that two writers' lines never mix.
+ * pipe takes entirely or not at all, so that two writers' lines never mix.  A
+ * thread takes more.
  */
 static size_t portion(const struct output *o)
 {
     const char *from = o->buf + o->start, *last;
-    size_t len = o->end - o->start;
+    size_t len = o->end - o->start, most = o->writer ? WRITER_PART : PIPE_BUF;
 
     if ( o->datagrams )
         return strlen(from);
-    if ( len <= PIPE_BUF )
+    if ( len <= most )
         return len;
-    last = memrchr(from, '\n', PIPE_BUF);
-    return last ? (size_t)(last - from) + 1 : PIPE_BUF;
+    last = memrchr(from, '\n', most);
+    return last ? (size_t)(last - from) + 1 : most;
+}
+
+static uint64_t lines_in(const struct output *o, size_t size)
+{
+    uint64_t n = 0;
+
+    for ( size_t i = o->start; i < o->start + size; i++ )
+        n += o->buf[i] == (o->datagrams ? '\0' : '\n');
+    return n;
 }
 
 static uint64_t lines_left(const struct output *o)
 {
-    uint64_t n = 0;
-
-    for ( size_t i = o->start; i < o->end; i++ )
-        n += o->buf[i] == (o->datagrams ? '\0' : '\n');
-    return n;
+    return lines_in(o, o->end - o->start);
 }
 
 static uint64_t give_up(struct output *o)
@@ -132,8 +161,30 @@ static uint64_t give_up(struct output *o)
     return n;
 }
 
+static bool give_to_writer(struct output *o)
+{
+    o->blocked = false;
+    while ( o->start < o->end )
+    {
+        size_t len = portion(o);
+
+        if ( !writer_put(o->writer, WRITER_DATA, o->buf + o->start, len,
+                         lines_in(o, len)) )
+        {
+            o->blocked = true;
+            return true;
+        }
+        o->writes++;
+        o->start += len;
+    }
+    o->start = o->end = 0;
+    return false;
+}
+
 bool output_write(struct output *o)
 {
+    if ( o->writer )
+        return give_to_writer(o);
     while ( o->start < o->end )
     {
         const char *from = o->buf + o->start;
@@ -170,12 +221,21 @@ static int64_t now_ms(void)
 uint64_t output_drain(struct output *o, int timeout_ms)
 {
     int64_t end = now_ms() + timeout_ms, left;
+    uint64_t late = 0;
 
     while ( output_write(o) && (left = end - now_ms()) > 0 )
     {
-        struct pollfd p = { .fd = o->fd, .events = POLLOUT };
+        struct pollfd p;
 
+        p.fd = output_poll_fd(o, &p.events);
         (void)poll(&p, 1, left);
+        if ( o->writer )
+            writer_ack(o->writer);
     }
-    return give_up(o);
+    if ( o->writer )
+    {
+        left = end - now_ms();
+        late = writer_drain(o->writer, left > 0 ? left : 0);
+    }
+    return late + give_up(o);
 }

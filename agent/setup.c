@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Before the loop: find, open, subscribe, drop privileges. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "journal.h"
 #include "privilege.h"
 #include "selftest.h"
+#include "watchdog.h"
 #include "watch_private.h"
 #include "worker.h"
 
@@ -208,6 +210,11 @@ static enum exit_code subscribe(struct watch *w)
     return EXIT_NO_EVENT;
 }
 
+static int dup_fd(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 static int open_output(struct watch *w)
 {
     bool journal = w->cfg->format == FORMAT_JOURNAL;
@@ -220,7 +227,7 @@ static int open_output(struct watch *w)
     if ( journal )
         w->out.out.own_fd = fd;
     w->out.out.datagrams = journal;
-    return 0;
+    return output_is_file(&w->out.out) ? files_behind(w, dup_fd(fd)) : 0;
 }
 
 static int make_buffers(struct watch *w)
@@ -304,7 +311,7 @@ static enum exit_code give_up_privileges(struct watch *w)
         fprintf(stderr, "vmi-agent: warning: --privileged: keeping all "
                 "privileges, handles are not restricted\n");
         print_start(w);
-        return EXIT_OK;
+        return files_start(w);
     }
     self_test(w, &t, "before");
     if ( privilege_drop(w->h, stderr) )
@@ -316,6 +323,9 @@ static enum exit_code give_up_privileges(struct watch *w)
         return EXIT_INTERNAL;    /* it has ended: nobody would read this */
     self_test(w, &t, "restricted");
     print_start(w);
+    code = files_start(w);
+    if ( code )
+        return code;
     if ( confine_syscalls(!w->replay &&
                           vmiring_abi_used(w->h) == VMIRING_ABI_LEGACY,
                           stderr) )
@@ -416,8 +426,11 @@ void watch_tear_down(struct watch *w)
     sd_event_source_unref(w->printing);
     sd_event_source_unref(w->out.writable);
     sd_event_source_unref(w->err.writable);
+    for ( unsigned int i = 0; i < w->nr_written; i++ )
+        sd_event_source_unref(w->written[i].source);
+    watchdog_free(w);
     sd_event_unref(w->loop);
-    capture_close(&w->capture, w->h);
+    capture_close(&w->capture, w->h, 0);
     sd_event_source_unref(w->interval);
     vmiring_close(w->h);
     output_close(&w->out.out);

@@ -17,6 +17,7 @@
 
 #include "deliver.h"
 #include "files.h"
+#include "watchdog.h"
 
 #define OUT_ROOM       8192U /* a line is shorter */
 #define SLICE_BUSY     8     /* lines printed between two batches */
@@ -49,7 +50,7 @@ static int on_writable(sd_event_source *s, int fd, uint32_t revents, void *data)
     return 0;
 }
 
-static void stream_write(struct stream *st)
+void watch_write(struct stream *st)
 {
     /* Whoever answers does not try what on_writable() is told about. */
     if ( !st->out.blocked && output_write(&st->out) && st->writable )
@@ -59,13 +60,14 @@ static void stream_write(struct stream *st)
 void watch_line(struct stream *st, const char *line)
 {
     output_line(&st->out, line);
-    stream_write(st);
+    watch_write(st);
 }
 
-/* Files have no readiness (EPERM), and never need it. */
+/* Files have no readiness (EPERM); one with a writer is heard of by that. */
 static int stream_watch(struct watch *w, struct stream *st)
 {
-    int rc = sd_event_add_io(w->loop, &st->writable, st->out.fd, EPOLLOUT,
+    int rc = st->out.writer ? -EPERM :
+             sd_event_add_io(w->loop, &st->writable, st->out.fd, EPOLLOUT,
                              on_writable, st);
 
     if ( rc == -EPERM )
@@ -78,7 +80,7 @@ static int stream_watch(struct watch *w, struct stream *st)
 
 uint64_t watch_output_drops(const struct watch *w)
 {
-    return w->queue_drops + w->out.out.drops;
+    return w->queue_drops + output_drops(&w->out.out);
 }
 
 bool watch_print(struct watch *w, int max)
@@ -100,7 +102,7 @@ bool watch_print(struct watch *w, int max)
         output_line(&w->out.out, w->print->record(r, w->disasm));
         record_queue_pop(&w->queue);
     }
-    stream_write(&w->out);
+    watch_write(&w->out);
     return record_queue_first(&w->queue) &&
            output_room(&w->out.out) >= OUT_ROOM;
 }
@@ -303,6 +305,7 @@ static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
         return 0;
     }
     watch_batch(w, n);
+    w->turns++;
     watch_expired(w);
     if ( w->cfg->count && w->received >= w->cfg->count )
         watch_stop(w, EXIT_OK);
@@ -430,8 +433,7 @@ int watch_make_loop(struct watch *w)
          (rc = sd_event_add_defer(w->loop, &w->printing, on_printing, w)) < 0 ||
          (rc = stream_watch(w, &w->out)) < 0 ||
          (rc = stream_watch(w, &w->err)) < 0 ||
-         /* Fed by the loop's turns, idle ones included. */
-         (rc = sd_event_set_watchdog(w->loop, 1)) < 0 )
+         (rc = watchdog_watch(w)) < 0 )
         return rc;
     sd_event_source_set_priority(w->ring, PRIO_RING);
     sd_event_source_set_priority(w->printing, PRIO_PRINT);

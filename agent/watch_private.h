@@ -28,6 +28,17 @@ struct stream {
     sd_event_source *feeder; /* to wake when there is room again, or NULL */
 };
 
+/* What a thread writes, and what is it called. */
+struct written {
+    struct watch *w;
+    struct writer *writer;
+    const char *name;
+    sd_event_source *source;
+    int warned;              /* errno that was told of last */
+};
+
+#define WRITTEN_MAX 3        /* output, capture, metrics */
+
 struct watch {
     const struct config *cfg;
     const struct printer *print;
@@ -58,17 +69,22 @@ struct watch {
     char *note;              /* of the capture */
     struct capture capture;
     struct outfile log, metrics;
+    struct writer *metrics_writer;
+    struct written written[WRITTEN_MAX];
+    unsigned int nr_written;
     struct filter *filter;
     struct guard *guard;
     struct limit limit;
     sd_event_source *interval;
     uint64_t interval_us;
+    struct watchdog *watchdog;   /* NULL: nobody watches */
+    uint64_t turns;          /* batches of the loop */
     bool replay, read_insn;
     uint64_t lines;          /* numbered so far */
     uint64_t by_reason[LIMIT_REASONS];
     uint64_t filtered, limited, guard_hits;
     uint64_t insn_read, insn_failed[INSN_ERRNOS];
-    bool stopping, answer_warned, pages_warned, metrics_warned;
+    bool stopping, answer_warned, pages_warned;
     enum exit_code exit_code;
 };
 
@@ -79,6 +95,7 @@ void watch_stop(struct watch *w, enum exit_code code);
 /* Prints up to max records; true if there are more that could be printed. */
 bool watch_print(struct watch *w, int max);
 void watch_line(struct stream *st, const char *line);
+void watch_write(struct stream *st);
 /* Answers, tells Xen, counts and copies; then the batch is over. */
 void watch_batch(struct watch *w, int n);
 /* Makes the loop with all its sources.  A negative errno on failure. */
@@ -98,6 +115,8 @@ void watch_statistics(struct watch *w);
 /* --stats-interval: where the events go, if that is for programs. */
 void watch_interval(struct watch *w);
 void watch_totals(struct watch *w, struct print_totals *t);
+/* Fills info for all vCPUs; false where the ABI has no such counts. */
+bool watch_info(struct watch *w, struct vmiring_vcpu_info *info);
 /* Frees the guest, closes the channel, prints what is left and the totals. */
 void watch_finish(struct watch *w);
 

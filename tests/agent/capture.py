@@ -178,10 +178,10 @@ class Busy(Files):
         h = self.host("vcpus=4,program=gr+cr3,rate=0")
         f = self.path(h, "a.pcap")
         r = self.agent("-e", "guest-request,cr3", "-q", "-o", "json", "-w", f,
-                       "--batch", 256, "-c", 100000)
+                       "--batch", 256, "-c", 30000)
         summary, = r.of_type("summary")
         self.assertEqual((summary["captured"], summary["capture_drops"]),
-                         ("100000", "0"))
+                         ("30000", "0"))
 
 
 class Rotation(Files):
