@@ -211,6 +211,7 @@ int vmiring_restrict(vmiring *h);
 #define VMIRING_DESCRIPTOR_ACCESS   13
 #define VMIRING_EMUL_UNIMPLEMENTED  14
 #define VMIRING_VMEXIT              15
+#define VMIRING_IO_INSTRUCTION      16  /* raised by Xen 4.18 and later */
 /* Made by the library, never by the guest: */
 #define VMIRING_LOST              1000  /* async events of one vCPU were lost */
 #define VMIRING_DOMAIN            1001  /* shutdown or destruction */
@@ -275,6 +276,18 @@ int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s);
 #define VMIRING_ACCESS_RX2RW  8
 #define VMIRING_ACCESS_N2RWX  9
 int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr, uint32_t access);
+
+/*
+ * How MEM_ACCESS treats what is no plain access of an instruction.  Xen has
+ * this for the legacy ABI alone.  EOPNOTSUPP: v2, or not this CPU or domain.
+ */
+#define VMIRING_MEM_NO_WALKS  1  /* what the page walk of the processor itself
+                                  * reads or writes is done without an event
+                                  * (xc_monitor_inguest_pagefault) */
+#define VMIRING_MEM_EACH_REP  2  /* emulating a REP instruction does one
+                                  * repetition at a time, each with its event
+                                  * (xc_monitor_emulate_each_rep) */
+int vmiring_mem_option(vmiring *h, uint32_t option, int on);
 int vmiring_get_access(vmiring *h, uint64_t gfn, uint32_t *access);
 int vmiring_set_access_list(vmiring *h, const uint64_t *gfns,
                             const uint8_t *access, size_t nr, size_t *done);

@@ -304,7 +304,7 @@ const char *vmiring_reason_name(uint32_t reason)
         [VMIRING_DESCRIPTOR_ACCESS] = "descriptor-access",
         [VMIRING_EMUL_UNIMPLEMENTED] = "emul-unimplemented",
         [VMIRING_VMEXIT] = "vmexit",
-        [VMEV2_REASON_IO_INSTRUCTION] = "io-instruction",
+        [VMIRING_IO_INSTRUCTION] = "io-instruction",
     };
 
     if ( reason == VMIRING_LOST )

@@ -102,6 +102,8 @@ struct legacy_ops {
     /* CR and MSR writes wait for their answer from now on. */
     int (*defer_writes)(struct legacy_host *lh, uint32_t domid);
     int (*capabilities)(struct legacy_host *lh, uint32_t domid, uint32_t *caps);
+    int (*mem_option)(struct legacy_host *lh, uint32_t domid, uint32_t option,
+                      bool on);     /* VMIRING_MEM_* */
     int (*pause)(struct legacy_host *lh, uint32_t domid);
     int (*unpause)(struct legacy_host *lh, uint32_t domid);
     int (*set_access)(struct legacy_host *lh, uint32_t domid, uint64_t first,
@@ -119,7 +121,7 @@ struct legacy_host {
  * The plugin exports one object, VMIRING_PLUGIN_SYMBOL.  Its first two words
  * stay where they are; anything else may change with the number.
  */
-#define VMIRING_PLUGIN_VERSION 1U
+#define VMIRING_PLUGIN_VERSION 2U
 #define VMIRING_PLUGIN_SYMBOL  "vmiring_legacy_plugin_1"
 struct vmiring_legacy_plugin {
     uint32_t version;       /* VMIRING_PLUGIN_VERSION */

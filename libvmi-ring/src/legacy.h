@@ -53,6 +53,7 @@ void legacy_set_regs(vm_event_response_t *rsp, const uint64_t regs[18]);
 void legacy_offers(vmiring *h);
 int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
                    bool enable);
+int legacy_mem_option(vmiring *h, uint32_t option, bool on);
 int legacy_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access);
 int legacy_get_access(vmiring *h, uint64_t gfn, uint8_t *access);
 int legacy_set_access_list(vmiring *h, const uint64_t *gfns, const uint8_t *access,

@@ -51,6 +51,9 @@ static struct kind kind_of(uint32_t reason)
     case VMIRING_EMUL_UNIMPLEMENTED:
         return (struct kind){ MONITOR_EMUL_UNIMPLEMENTED, false };
 
+    case VMIRING_IO_INSTRUCTION:
+        return (struct kind){ MONITOR_IO, false };
+
     case VMIRING_MEM_ACCESS:
     case VMIRING_INTERRUPT:
         return (struct kind){ NO_CONTROL, false };
@@ -119,6 +122,23 @@ static int control_fail(vmiring *h, const char *what)
     }
 }
 
+/* Xen's EINVAL is both "no such bit here" and "no such operation". */
+int legacy_mem_option(vmiring *h, uint32_t option, bool on)
+{
+    struct legacy_host *lh = h->legacy->host;
+
+    if ( !lh->ops->mem_option(lh, h->domid, option, on) )
+        return 0;
+    /* It is so already. */
+    if ( errno == EEXIST )
+        return 0;
+    if ( errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP )
+        return fail(&h->msg, EOPNOTSUPP, "mem_option %u: this CPU or domain "
+                    "has no such option", option);
+
+    return control_fail(h, "mem_option");
+}
+
 int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
                    bool enable)
 {
@@ -160,8 +180,7 @@ int legacy_monitor(vmiring *h, const struct vmiring_subscription *s,
     case EOPNOTSUPP:
     case EINVAL:
     case ENOSYS:
-        return fail(&h->msg, EOPNOTSUPP, "%s: this CPU or domain cannot raise "
-                    "it", name);
+        return cannot_raise(h, s->reason, "");
 
     default:
         return control_fail(h, name);

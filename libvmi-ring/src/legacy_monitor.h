@@ -17,6 +17,8 @@
 #define MONITOR_INTERRUPT            8
 #define MONITOR_DESC_ACCESS          9
 #define MONITOR_EMUL_UNIMPLEMENTED  10
+#define MONITOR_INGUEST_PAGEFAULT   11
 #define MONITOR_VMEXIT              12
+#define MONITOR_IO                  13  /* of Xen 4.18 */
 
 #endif /* VMIRING_LEGACY_MONITOR_H */

@@ -11,6 +11,7 @@
 
 #include "host.h"
 #include "legacy_monitor.h"
+#include "vmiring.h"
 #include "vm_event_v2.h"
 
 #define CHECK_EVENT(name) \
@@ -148,6 +149,11 @@ static int xen_monitor(struct legacy_host *lh, uint32_t domid,
     case MONITOR_VMEXIT:
         return xc_monitor_vmexit(xch, domid, m->enable, m->sync);
 
+#ifdef XEN_DOMCTL_MONITOR_EVENT_IO      /* libxenctrl 4.18 */
+    case MONITOR_IO:
+        return xc_monitor_io(xch, domid, m->enable);
+#endif
+
     default:
         errno = EOPNOTSUPP;
         return -1;
@@ -179,6 +185,16 @@ static int xen_capabilities(struct legacy_host *lh, uint32_t domid,
                             uint32_t *caps)
 {
     return xc_monitor_get_capabilities(to_xen(lh)->xch, domid, caps);
+}
+
+static int xen_mem_option(struct legacy_host *lh, uint32_t domid,
+                          uint32_t option, bool on)
+{
+    xc_interface *xch = to_xen(lh)->xch;
+
+    return option == VMIRING_MEM_NO_WALKS
+           ? xc_monitor_inguest_pagefault(xch, domid, on)
+           : xc_monitor_emulate_each_rep(xch, domid, on);
 }
 
 static int xen_pause(struct legacy_host *lh, uint32_t domid)
@@ -238,6 +254,7 @@ static const struct legacy_ops xen_legacy_ops = {
     .monitor = xen_monitor,
     .defer_writes = xen_defer_writes,
     .capabilities = xen_capabilities,
+    .mem_option = xen_mem_option,
     .pause = xen_pause,
     .unpause = xen_unpause,
     .set_access = xen_set_access,

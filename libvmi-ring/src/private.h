@@ -40,6 +40,8 @@ struct msg {
 /* Sets errno and the message; returns -1. */
 int fail(struct msg *msg, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* EOPNOTSUPP: mode is ", synchronous" or the like. */
+int cannot_raise(vmiring *h, uint32_t reason, const char *mode);
 /* The calling thread's message of a failed open. */
 struct msg *open_msg(void);
 

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "legacy_monitor.h"
 #include "private.h"
 #include "sim_host.h"
 
@@ -558,6 +559,18 @@ static int sim_defer_writes(struct legacy_host *lh, uint32_t domid)
     return monitor_call(lh, domid, &sm);
 }
 
+static int sim_mem_option(struct legacy_host *lh, uint32_t domid,
+                          uint32_t option, bool on)
+{
+    const struct simp_monitor walks = { .op = !on,
+                                        .event = MONITOR_INGUEST_PAGEFAULT };
+    const struct simp_monitor each = { .op = 3 /* OP_EMULATE_EACH_REP */,
+                                       .event = on };
+
+    return monitor_call(lh, domid,
+                        option == VMIRING_MEM_NO_WALKS ? &walks : &each);
+}
+
 static int sim_capabilities(struct legacy_host *lh, uint32_t domid,
                             uint32_t *caps)
 {
@@ -625,6 +638,7 @@ static const struct legacy_ops sim_legacy_ops = {
     .monitor = sim_monitor,
     .defer_writes = sim_defer_writes,
     .capabilities = sim_capabilities,
+    .mem_option = sim_mem_option,
     .pause = sim_pause,
     .unpause = sim_unpause,
     .set_access = sim_set_access,

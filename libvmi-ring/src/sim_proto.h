@@ -197,6 +197,7 @@ struct simp_domain {
  */
 struct simp_monitor {
     uint32_t op;            /* XEN_DOMCTL_MONITOR_OP_*: 0 enable, 1 disable,
+                             * 3 emulate_each_rep: event is 0 or 1,
                              * 4 control_registers: the rest is 0.  From then
                              * on a CR or MSR write waits for its answer. */
     uint32_t event;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "legacy.h"
 #include "private.h"
 
 static int bad(vmiring *h, const char *field, uint64_t value, const char *what)
@@ -33,6 +34,17 @@ static int check_options(vmiring *h, const struct vmiring_subscription *s)
         return bad(h, "mask", s->mask, "should be 0 but for WRITE_CTRLREG");
 
     return 0;
+}
+
+int cannot_raise(vmiring *h, uint32_t reason, const char *mode)
+{
+    if ( reason == VMIRING_IO_INSTRUCTION )
+        return fail(&h->msg, EOPNOTSUPP, "%s%s: this Xen does not raise it; "
+                    "expected 4.18 or later, as vmiring_offers() tells",
+                    vmiring_reason_name(reason), mode);
+
+    return fail(&h->msg, EOPNOTSUPP, "%s%s: this CPU or domain cannot raise "
+                "it", vmiring_reason_name(reason), mode);
 }
 
 /* Xen keeps a bit for each MSR of these ranges, on every processor. */
@@ -110,6 +122,20 @@ int vmiring_unsubscribe(vmiring *h, const struct vmiring_subscription *s)
         }
 
     return 0;
+}
+
+int vmiring_mem_option(vmiring *h, uint32_t option, int on)
+{
+    if ( usable(h) || h->engine->check(h) )
+        return -1;
+    if ( !option || option > VMIRING_MEM_EACH_REP )
+        return fail(&h->msg, EINVAL, "mem_option: is %u, should be "
+                    "VMIRING_MEM_NO_WALKS or VMIRING_MEM_EACH_REP", option);
+    if ( !h->legacy )
+        return fail(&h->msg, EOPNOTSUPP, "mem_option: the legacy ABI alone "
+                    "has it");
+
+    return legacy_mem_option(h, option, on);
 }
 
 int vmiring_set_access(vmiring *h, uint64_t first_gfn, uint64_t nr,

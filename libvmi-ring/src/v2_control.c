@@ -156,9 +156,8 @@ int v2_monitor(vmiring *h, const struct vmiring_subscription *s, bool enable)
                            : "was not subscribed to");
 
     case EOPNOTSUPP:
-        return fail(&h->msg, EOPNOTSUPP, "%s%s: this CPU or domain cannot "
-                    "raise it", vmiring_reason_name(s->reason),
-                    s->sync ? ", synchronous" : ", asynchronous");
+        return cannot_raise(h, s->reason,
+                            s->sync ? ", synchronous" : ", asynchronous");
 
     default:
         return v2_fail(h, vmiring_reason_name(s->reason));

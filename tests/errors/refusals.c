@@ -102,11 +102,16 @@ static void try_subscribe(vmiring *h)
               s.sync = 0);
     SUBSCRIBE("an event that this CPU cannot raise",
               s.reason = VMIRING_PRIVILEGED_CALL);
+    SUBSCRIBE("an event of a later Xen", s.reason = VMIRING_IO_INSTRUCTION);
     row("unsubscribe", "not subscribed", vmiring_unsubscribe(h, &s),
         vmiring_error(h));
     if ( vmiring_subscribe(h, &s) )
         failures++;
     SUBSCRIBE("subscribed already", );
+    row("mem_option", "an unknown option", vmiring_mem_option(h, 3, 1),
+        vmiring_error(h));
+    row("mem_option", "under version 2",
+        vmiring_mem_option(h, VMIRING_MEM_EACH_REP, 1), vmiring_error(h));
     row("set_access", "an unknown access", vmiring_set_access(h, 0, 1, 10),
         vmiring_error(h));
 }

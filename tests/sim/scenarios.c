@@ -198,6 +198,18 @@ static void check_guest_counts(void)
 
 /* ---- every request answered, every answer felt ---- */
 
+/* The legacy ABI alone has them; twice is no error. */
+static void check_mem_options(vmiring *h)
+{
+    for ( unsigned int i = 0; i < 4; i++ )
+    {
+        CHECK_EQ(vmiring_mem_option(h, VMIRING_MEM_NO_WALKS, i < 2),
+                 t.legacy ? 0 : -1);
+        CHECK_EQ(vmiring_mem_option(h, VMIRING_MEM_EACH_REP, i < 2),
+                 t.legacy ? 0 : -1);
+    }
+}
+
 /*
  * All vCPUs make progress.  How even it is is for this machine's scheduler to
  * say, which has two processors for all of them; tests/harness has the part
@@ -222,6 +234,7 @@ void scenario_sync(void)
     start_guest("program=gr,reply=1");
     h = must_open(0, 0, 0);
     subscribe(h, VMIRING_GUEST_REQUEST, true, VMIRING_REGS_CORE);
+    check_mem_options(h);
     sim_control(&t.sim, GUEST_CONTROL_RUN);
 
     while ( total(t.seen) < t.nr * t.events )

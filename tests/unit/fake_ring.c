@@ -203,6 +203,19 @@ static int r_capabilities(struct legacy_host *lh, uint32_t domid,
     return 0;
 }
 
+static int r_mem_option(struct legacy_host *lh, uint32_t domid,
+                        uint32_t option, bool on)
+{
+    struct ring *r = to_ring(lh);
+
+    (void)domid;
+    r->mem_option = option;
+    r->mem_on = on;
+    errno = r->monitor_errno;
+
+    return r->monitor_errno ? -1 : 0;
+}
+
 static int r_pause(struct legacy_host *lh, uint32_t domid)
 {
     (void)domid;
@@ -248,6 +261,7 @@ static const struct legacy_ops ring_ops = {
     .version = r_version, .info = r_info, .enable = r_enable,
     .disable = r_disable, .unmap = r_unmap, .monitor = r_monitor,
     .defer_writes = r_defer, .capabilities = r_capabilities,
+    .mem_option = r_mem_option,
     .pause = r_pause, .unpause = r_unpause, .set_access = r_set_access,
     .get_access = r_get_access, .close = r_close,
 };

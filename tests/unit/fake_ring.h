@@ -36,6 +36,8 @@ struct ring {
     int info_errno;
     int enable_errno;
     int monitor_errno;
+    uint32_t mem_option;
+    bool mem_on;
     unsigned int disable_busy;      /* how often disable fails with EBUSY */
     unsigned int pauses;
     bool deferred;
