@@ -143,20 +143,28 @@ static const char *answer_one(const struct answer_policy *policy,
 }
 
 /* Stepping is a toggle in Xen, so what each vCPU's is has to be remembered. */
-static void answer_step(struct answer_policy *policy,
+static void answer_step(const struct answer_policy *policy,
                         const struct vmiring_event *ev,
                         struct vmiring_response *rsp)
 {
+    uint8_t bit = 1U << (ev->vcpu % 8);
+
+    if ( policy->step && ev->vcpu < ANSWER_VCPUS_MAX &&
+         (ev->reason == VMIRING_SINGLESTEP) ==
+         !!(policy->stepping[ev->vcpu / 8] & bit) )
+        rsp->flags |= VMIRING_RSP_TOGGLE_SINGLESTEP;
+}
+
+void answer_taken(struct answer_policy *policy, const struct vmiring_event *ev,
+                  const struct vmiring_response *rsp)
+{
     uint8_t *byte, bit = 1U << (ev->vcpu % 8);
 
-    if ( !policy->step || ev->vcpu >= ANSWER_VCPUS_MAX )
+    if ( !(rsp->flags & VMIRING_RSP_TOGGLE_SINGLESTEP) )
         return;
     byte = &policy->stepping[ev->vcpu / 8];
-    if ( (ev->reason == VMIRING_SINGLESTEP) != !!(*byte & bit) )
-        return;
     *byte ^= bit;
     policy->nr_stepping += *byte & bit ? 1 : -1;
-    rsp->flags |= VMIRING_RSP_TOGGLE_SINGLESTEP;
 }
 
 const char *answer_build(struct answer_policy *policy,

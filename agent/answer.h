@@ -35,4 +35,8 @@ const char *answer_build(struct answer_policy *policy,
                          const struct vmiring_event *ev,
                          struct vmiring_response *rsp);
 
+/* To be called when Xen has taken rsp: what it has changed on that vCPU. */
+void answer_taken(struct answer_policy *policy, const struct vmiring_event *ev,
+                  const struct vmiring_response *rsp);
+
 #endif /* AGENT_ANSWER_H */

@@ -58,8 +58,12 @@ static int begin(struct capture *c, vmiring *h, enum writer_op op)
 
 static int start_writer(struct capture *c)
 {
-    int fd = outfile_open(&c->file, O_WRONLY | O_CREAT | O_TRUNC);
+    int fd;
 
+    /* What is there may be of the agent that has just crashed. */
+    if ( outfile_has_content(&c->file) && outfile_shift(&c->file, c->keep) )
+        return -1;
+    fd = outfile_open(&c->file, O_WRONLY | O_CREAT | O_TRUNC);
     if ( fd < 0 )
         return -1;
     c->writer = writer_new(&c->file, fd, QUEUE_BYTES, true, c->keep);

@@ -10,6 +10,7 @@
 
 #include "files.h"
 #include "metrics.h"
+#include "privilege.h"
 
 #define METRICS_S 15u        /* as often as they are scraped, as a rule */
 #define LOG_BYTES     (1U << 20)
@@ -61,6 +62,27 @@ static int open_metrics(struct watch *w)
     return w->metrics_writer ? 0 : -1;
 }
 
+/*
+ * SIGHUP opens it again, as the user that the agent has become by then, to whom
+ * a new file is given.  One that is there stays whose it is.
+ */
+static int open_log(const struct watch *w)
+{
+    int fd = outfile_open(&w->log, O_WRONLY | O_CREAT | O_APPEND | O_EXCL);
+    uid_t uid;
+    gid_t gid;
+
+    if ( fd < 0 && errno == EEXIST )
+        return outfile_open(&w->log, O_WRONLY | O_APPEND);
+    if ( fd < 0 || geteuid() || w->cfg->privileged )
+        return fd;
+    privilege_user(&uid, &gid);
+    if ( !fchown(fd, uid, gid) )
+        return fd;
+    close(fd);
+    return -1;
+}
+
 enum exit_code files_open(struct watch *w)
 {
     const struct config *cfg = w->cfg;
@@ -70,8 +92,7 @@ enum exit_code files_open(struct watch *w)
         return code;
     if ( cfg->log_file &&
          (outfile_init(&w->log, cfg->log_file) ||
-          files_behind(w, outfile_open(&w->log, O_WRONLY | O_CREAT |
-                                                O_APPEND))) )
+          files_behind(w, open_log(w))) )
         return failed("--output-file", cfg->log_file, strerror(errno),
                       EXIT_INTERNAL);
     if ( cfg->metrics_file && open_metrics(w) )

@@ -229,8 +229,7 @@ void watch_finish(struct watch *w)
     if ( w->exit_code != EXIT_TAKEN && w->exit_code != EXIT_ENDED )
     {
         unsubscribe(w);
-        if ( !w->cfg->count || w->received < w->cfg->count )
-            drain(w);
+        drain(w);
     }
     deliver_end(w);
     capture_close(&w->capture, w->h, DRAIN_MS);

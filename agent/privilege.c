@@ -46,19 +46,26 @@ static int empty_bounding_set(void)
     return 0;
 }
 
-static int become_user(FILE *err)
+void privilege_user(uid_t *uid, gid_t *gid)
 {
     const struct passwd *pw = getpwnam("vmi-agent");
-    uid_t uid = OVERFLOW_ID;
-    gid_t gid = OVERFLOW_ID;
 
     if ( !pw )
         pw = getpwnam("nobody");
+    *uid = *gid = OVERFLOW_ID;
     if ( pw && pw->pw_uid && pw->pw_gid )
     {
-        uid = pw->pw_uid;
-        gid = pw->pw_gid;
+        *uid = pw->pw_uid;
+        *gid = pw->pw_gid;
     }
+}
+
+static int become_user(FILE *err)
+{
+    uid_t uid;
+    gid_t gid;
+
+    privilege_user(&uid, &gid);
     if ( empty_bounding_set() )
         return failed(err, "capability bounding set");
     if ( setgroups(0, NULL) )

@@ -5,7 +5,12 @@
 
 #include <stdio.h>
 
+#include <sys/types.h>
+
 #include "vmiring.h"
+
+/* The user that root becomes. */
+void privilege_user(uid_t *uid, gid_t *gid);
 
 /*
  * Restricts h to its domain, becomes an unprivileged user when root, drops all

@@ -174,7 +174,14 @@ static int respond(struct watch *w, const struct vmiring_event *ev,
         return respond(w, ev, rsp, word);
     }
     *word = "continue";
+    *rsp = (struct vmiring_response){ .size = sizeof(*rsp) };
     return vmiring_respond(w->h, ev, NULL);
+}
+
+/* -c is reached: what still comes is answered, and that is all. */
+static bool is_over(const struct watch *w)
+{
+    return w->cfg->count && w->received >= w->cfg->count;
 }
 
 static const char *answer(struct watch *w, const struct vmiring_event *ev,
@@ -190,9 +197,12 @@ static const char *answer(struct watch *w, const struct vmiring_event *ev,
     }
     if ( respond(w, ev, rsp, &word) )
     {
-        w->cancelled++;
+        w->cancelled += !is_over(w);
         return "cancelled";
     }
+    answer_taken(&w->policy, ev, rsp);
+    if ( is_over(w) )
+        return word;
     w->answered++;
     if ( c )
         c->answered++;
@@ -231,15 +241,22 @@ static void check_domain(struct watch *w, const struct vmiring_event *ev)
 
 void watch_batch(struct watch *w, int n)
 {
+    const struct vmiring_event *lost = NULL;
+
     for ( int i = 0; i < n; i++ )
     {
-        if ( w->pages && pages_event(w->pages, &w->batch[i]) )
+        if ( w->batch[i].reason == VMIRING_LOST )
+            lost = &w->batch[i];
+        else if ( w->pages && pages_event(w->pages, &w->batch[i]) )
             warn_pages(w);
         w->answers[i] = w->batch[i].flags & VMIRING_EV_SYNC ?
                         answer(w, &w->batch[i], &w->responses[i]) : NULL;
     }
     (void)vmiring_flush(w->h);
-    for ( int i = 0; i < n; i++ )
+    /* Every page again, however many losses: once, and when nobody waits. */
+    if ( lost && w->pages && pages_event(w->pages, lost) )
+        warn_pages(w);
+    for ( int i = 0; i < n && !is_over(w); i++ )
     {
         count(w, &w->batch[i]);
         deliver_event(w, &w->batch[i], w->answers[i],

@@ -228,6 +228,30 @@ class Rotation(Files):
         self.assertEqual(sum(self.replay("-r", x, "-q").total("received")
                              for x in (f, f + ".old")), r.total("received"))
 
+    def test_hangup_without_a_rename(self):
+        """The file that root made is opened again by whom the agent became."""
+        h = self.host("vcpus=1,rate=200")
+        log = self.path(h, "a.json")
+        a = self.start(h, "-e", "guest-request", "-o", "json",
+                       "--output-file", log)
+        size = lambda: os.path.exists(log) and os.path.getsize(log)
+        wait_for("events", lambda: size() > 5000)
+        a.p.send_signal(signal.SIGHUP)
+        before = size()
+        wait_for("more events", lambda: size() > before + 20000)
+        r = a.stop()
+        self.assertEqual(r.code, 0, r.err)
+        self.assertNotIn("cannot be opened", r.err)
+
+    def test_capture_is_not_overwritten(self):
+        """A restart keeps what the agent that crashed had written."""
+        h = self.host("vcpus=1,rate=200")
+        f = self.path(h, "a.pcap")
+        totals = [self.agent("-e", "guest-request", "-c", n, "-q", "-w", f)
+                  .total("received") for n in (7, 11)]
+        self.assertEqual([self.replay("-r", x, "-q").total("received")
+                          for x in (f + ".1", f)], totals)
+
     def test_hangup_without_files_ends(self):
         h = self.host("vcpus=1")
         a = self.start(h, "-o", "json")

@@ -228,6 +228,15 @@ Test(answer, next_interrupt_is_asked_for_but_not_by_its_own_answer)
     cr_assert_eq(build(&policy, &i, VMIRING_EV_SYNC).flags, 0);
 }
 
+static void take(struct answer_policy *policy, const struct fake_event *f)
+{
+    struct vmiring_event ev = fake_event(f, f->reason, VMIRING_EV_SYNC);
+    struct vmiring_response rsp = build(policy, f, VMIRING_EV_SYNC);
+
+    cr_assert_eq(rsp.flags, VMIRING_RSP_TOGGLE_SINGLESTEP);
+    answer_taken(policy, &ev, &rsp);
+}
+
 /* In Xen the flag toggles, so on, nothing, off. */
 Test(answer, one_step_after_each_event)
 {
@@ -237,10 +246,12 @@ Test(answer, one_step_after_each_event)
 
     cr_assert_eq(build(&policy, &f, VMIRING_EV_SYNC).flags,
                  VMIRING_RSP_TOGGLE_SINGLESTEP);
+    /* Not taken, so Xen has toggled nothing. */
+    cr_assert_eq(policy.nr_stepping, 0);
+    take(&policy, &f);
     cr_assert_eq(policy.nr_stepping, 1);
     cr_assert_eq(build(&policy, &f, VMIRING_EV_SYNC).flags, 0);
-    cr_assert_eq(build(&policy, &s, VMIRING_EV_SYNC).flags,
-                 VMIRING_RSP_TOGGLE_SINGLESTEP);
+    take(&policy, &s);
     cr_assert_eq(policy.nr_stepping, 0);
     cr_assert_eq(build(&policy, &s, VMIRING_EV_SYNC).flags, 0);
 }
