@@ -126,9 +126,6 @@ static int page_event(struct pages *p, struct opened *o,
          watch_again(p, o, pc != o->pc ? o->nr : 1) )
         return -1;
     o->pc = pc;
-    if ( p->lift && sync &&
-         vmiring_set_access(p->h, gfn, 1, VMIRING_ACCESS_RWX) )
-        return -1;
     return p->rearm ? remember(o, gfn) : 0;
 }
 
@@ -145,4 +142,15 @@ int pages_event(struct pages *p, const struct vmiring_event *ev)
     if ( !vmiring_get_mem(ev, &mem) )
         return choice_of(p, mem.gfn) ? page_event(p, o, ev, mem.gfn) : 0;
     return o->nr ? watch_again(p, o, o->nr) : 0;
+}
+
+int pages_answered(struct pages *p, const struct vmiring_event *ev)
+{
+    struct vmiring_mem mem;
+
+    if ( !p->lift || !(ev->flags & VMIRING_EV_SYNC) ||
+         ev->vcpu >= p->nr_vcpus || vmiring_get_mem(ev, &mem) ||
+         !choice_of(p, mem.gfn) )
+        return 0;
+    return vmiring_set_access(p->h, mem.gfn, 1, VMIRING_ACCESS_RWX);
 }

@@ -24,9 +24,12 @@ struct pages *pages_open(vmiring *h, const struct event_list *list,
 void pages_close(struct pages *p);
 
 /*
- * To be called for each event in order, before it is answered.  -1: a page
- * could not be changed; vmiring_error() says why.
+ * To be called for each event in order: before it is answered what the vCPU left
+ * is watched again, and after that the page that it ran into is opened, which
+ * tells Xen of the answer as well.  -1: a page could not be changed;
+ * vmiring_error() says why.
  */
 int pages_event(struct pages *p, const struct vmiring_event *ev);
+int pages_answered(struct pages *p, const struct vmiring_event *ev);
 
 #endif /* AGENT_PAGES_H */

@@ -251,6 +251,8 @@ void watch_batch(struct watch *w, int n)
             warn_pages(w);
         w->answers[i] = w->batch[i].flags & VMIRING_EV_SYNC ?
                         answer(w, &w->batch[i], &w->responses[i]) : NULL;
+        if ( w->pages && pages_answered(w->pages, &w->batch[i]) )
+            warn_pages(w);
     }
     (void)vmiring_flush(w->h);
     /* Every page again, however many losses: once, and when nobody waits. */

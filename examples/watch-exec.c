@@ -152,8 +152,8 @@ static void print_event(struct watch *w, const struct vmiring_event *ev,
 
 /* ---- answering ---- */
 
-/* The page before is watched again first: the vCPU has left it. */
-static int open_page(struct watch *w, const struct vmiring_event *ev,
+/* The page before is watched again: the vCPU has left it. */
+static int leave_page(struct watch *w, const struct vmiring_event *ev,
                      uint64_t gfn)
 {
     uint64_t *open = &w->open[ev->vcpu];
@@ -162,13 +162,14 @@ static int open_page(struct watch *w, const struct vmiring_event *ev,
          vmiring_set_access(w->h, *open, 1, VMIRING_ACCESS_RW) )
         return -1;
     *open = gfn;
-    return vmiring_set_access(w->h, gfn, 1, VMIRING_ACCESS_RWX);
+    return 0;
 }
 
 static int handle_event(struct watch *w, const struct vmiring_event *ev)
 {
     struct vmiring_response rsp = { .size = sizeof(rsp) };
     struct vmiring_mem mem;
+    bool open = false;
 
     if ( !(ev->flags & VMIRING_EV_SYNC) || ev->vcpu >= w->nr_vcpus )
         return 0;
@@ -178,10 +179,15 @@ static int handle_event(struct watch *w, const struct vmiring_event *ev)
             print_event(w, ev, &mem);
         if ( w->emulate )
             rsp.flags = VMIRING_RSP_EMULATE;
-        else if ( open_page(w, ev, mem.gfn) )
-            return -1;
+        else
+            open = true;
     }
-    return vmiring_respond(w->h, ev, &rsp) && errno != ECANCELED ? -1 : 0;
+    if ( open && leave_page(w, ev, mem.gfn) )
+        return -1;
+    if ( vmiring_respond(w->h, ev, &rsp) && errno != ECANCELED )
+        return -1;
+    /* Answered first: under v2 this tells Xen of the answer, too. */
+    return open ? vmiring_set_access(w->h, mem.gfn, 1, VMIRING_ACCESS_RWX) : 0;
 }
 
 static int handle_batch(struct watch *w)

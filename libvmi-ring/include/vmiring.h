@@ -444,7 +444,8 @@ int vmiring_regs_from(const struct vmiring_event *ev, struct vmiring_response *r
 /*
  * Answers a sync event, once; also after its batch was released.  NULL means:
  * continue.  Xen is told at the latest by the next vmiring_receive(),
- * _release(), _wait() or _flush().
+ * _release(), _wait() or _flush(); under v2 by vmiring_set_access() too, once
+ * the rights are set: answer first, then open the page, and one call does both.
  * -1: EINVAL the event is not sync or a field of the response is bad (the
  * request stays outstanding), EALREADY answered before, ECANCELED the request
  * was ended by policy or reset, ENOTSUP the ABI or CPU lacks the flag.

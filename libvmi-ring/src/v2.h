@@ -57,6 +57,7 @@ struct v2 {
     uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
     bool inherited;         /* the slots may hold a predecessor's answers */
     bool stable;            /* rings were seen empty after the last look */
+    bool access_looks;      /* a change of access has Xen look for answers */
     bool promised;          /* user->awake may be ahead of what Xen produced */
     uint32_t busy;          /* looks in a row that found records in a ring */
 };

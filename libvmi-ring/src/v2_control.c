@@ -176,6 +176,13 @@ static int access_fail(vmiring *h, const char *what, uint64_t gfn)
     return v2_fail(h, what);
 }
 
+/* Rights are set: Xen has then looked at the answers that stand in the slots. */
+static void access_done(vmiring *h)
+{
+    if ( h->v2->access_looks )
+        h->kick_due = false;
+}
+
 int v2_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
 {
     struct vmev2_op op;
@@ -186,6 +193,7 @@ int v2_set_access(vmiring *h, uint64_t first, uint64_t nr, uint8_t access)
     };
     if ( v2_op(h->host, h->domid, &op, NULL, 0) )
         return access_fail(h, "set_access", op.u.access.first);
+    access_done(h);
 
     return 0;
 }
@@ -213,6 +221,7 @@ int v2_set_access_list(vmiring *h, const uint64_t *gfns, const uint8_t *access,
         if ( rc )
             return access_fail(h, "set_access_list",
                                *done < nr ? gfns[*done] : 0);
+        access_done(h);
     }
 
     return 0;

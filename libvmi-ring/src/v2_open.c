@@ -296,6 +296,7 @@ static int read_geometry(vmiring *h)
     v2->lines = (const void *)((const uint8_t *)v2->ctrl + c.vcpu_off);
     v2->ring_lines = (const void *)((const uint8_t *)v2->ctrl + c.ring_off);
     h->arm64 = c.features & VMEV2_FEAT_ARM64;
+    v2->access_looks = c.features & VMEV2_FEAT_ACCESS_LOOKS;
     h->clock.time = c.clock_time;
     h->clock.wall = c.clock_wall;
     h->clock.tsc = c.clock_tsc;

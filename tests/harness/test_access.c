@@ -289,6 +289,32 @@ static void test_unsupported(void)
     sim_domain_kill(d, 0);
 }
 
+/* An answer that stands in a slot is taken once the rights are set, not before. */
+static void test_looks(struct agent *a)
+{
+    struct vcpu *v = a->d->vcpu[0];
+
+    test_case("a set looks for answers");
+    CHECK_EQ(v2_monitor(a, VMEV2_REASON_GUEST_REQUEST, true, true,
+                        VMEV2_REGS_CORE), 0);
+    guest_request(v);
+    CHECK_EQ(nr_paused(a->d), 1);
+    CHECK_EQ(set(a, (struct vmev2_op_access){ .first = 1, .nr = 1,
+                                              .access = 7 }), 0);
+    CHECK_EQ(nr_paused(a->d), 1);
+    v2_answer(a, 0, 0);
+    CHECK_EQ(get(a, 1), XENMEM_access_rwx);
+    CHECK_EQ(set(a, (struct vmev2_op_access){ .first = PAGES, .nr = 1,
+                                              .access = 7 }), -ERANGE);
+    CHECK_EQ(nr_paused(a->d), 1);
+    CHECK_EQ(set(a, (struct vmev2_op_access){ .first = 1, .nr = 1,
+                                              .access = 7 }), 0);
+    CHECK_EQ(nr_paused(a->d), 0);
+    CHECK_EQ(v2_vcpu(a->d, 0).answered, 1);
+    CHECK_EQ(v2_monitor(a, VMEV2_REASON_GUEST_REQUEST, false, true,
+                        VMEV2_REGS_CORE), 0);
+}
+
 static void test_offered(struct agent *a)
 {
     struct vmev2_op query = { .cmd = VMEV2_CMD_QUERY };
@@ -296,6 +322,8 @@ static void test_offered(struct agent *a)
     test_case("a domain that can");
     CHECK_EQ(v2_op(a->d, &query), 0);
     CHECK(query.u.query.features & VMEV2_FEAT_MEM_ACCESS);
+    CHECK(query.u.query.features & VMEV2_FEAT_ACCESS_LOOKS);
+    CHECK(v2_ctrl(a)->features & VMEV2_FEAT_ACCESS_LOOKS);
     CHECK(query.u.query.reasons & (1ULL << VMEV2_REASON_MEM_ACCESS));
     CHECK(v2_ctrl(a)->features & VMEV2_FEAT_MEM_ACCESS);
 }
@@ -343,6 +371,7 @@ int main(void)
     test_views(&a);
     test_lists(&a);
     test_preemption(&a);
+    test_looks(&a);
     end(&a);
     test_unsupported();
     test_ends();

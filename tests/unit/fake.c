@@ -506,6 +506,8 @@ static int command(struct fake *f, struct vmev2_op *op, void *buf, size_t size)
 
     case VMEV2_CMD_ACCESS_SET:
         f->access = op->u.access;
+        if ( f->features & VMEV2_FEAT_ACCESS_LOOKS )
+            fake_visit(f);
         return 0;
 
     case VMEV2_CMD_ACCESS_GET:

@@ -467,6 +467,39 @@ EVENT_TEST(access, arrives)
     cr_assert_eq(errno, EOPNOTSUPP);
 }
 
+/* Where setting rights has Xen look for answers, nobody rings for them. */
+Test(access, tells_of_answers)
+{
+    for ( int looks = 0; looks < 2; looks++ )
+    {
+        struct vmiring_event ev;
+
+        f = fake_new(1);
+        if ( looks )
+            f->features |= VMEV2_FEAT_ACCESS_LOOKS;
+        h = fake_open(f);
+        fake_sync(f, 0, VMIRING_MEM_ACCESS);
+        must_receive(h, &ev, 1);
+        cr_assert_eq(vmiring_respond(h, &ev, NULL), 0);
+
+        /* Rights that could not be set tell nothing. */
+        f->fail_cmd = VMEV2_CMD_ACCESS_SET;
+        f->fail_errno = ERANGE;
+        cr_assert_eq(vmiring_set_access(h, 1, 1, VMIRING_ACCESS_RWX), -1);
+        f->fail_cmd = 0;
+        f->fail_errno = 0;
+        cr_assert(f->vcpu[0].outstanding);
+
+        f->kicks = 0;
+        cr_assert_eq(vmiring_set_access(h, 1, 1, VMIRING_ACCESS_RWX), 0);
+        cr_assert_eq(f->vcpu[0].outstanding, !looks);
+        vmiring_release(h);
+        cr_assert_eq(f->kicks, !looks);
+        cr_assert(!f->vcpu[0].outstanding);
+        tear_down();
+    }
+}
+
 EVENT_TEST(access, offers_and_clock)
 {
     struct vmiring_clock clock = { .size = sizeof(clock) };

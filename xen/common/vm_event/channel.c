@@ -515,8 +515,8 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
                        (op->on_death == VMEV2_DEATH_HOLD ? VMEV2_FEAT_HOLD : 0) |
                        (op->deadline_ms ? VMEV2_FEAT_DEADLINE : 0) |
                        arch_vm_event_features(d) |
-                       (vm_event_access_supported(d) ? VMEV2_FEAT_MEM_ACCESS
-                                                     : 0);
+                       (vm_event_access_supported(d)
+                        ? VMEV2_FEAT_MEM_ACCESS | VMEV2_FEAT_ACCESS_LOOKS : 0);
         ch->ctrl->features = ch->features;
         ch->on_death = op->on_death;
         vm_event_deadline_set(ch, op);

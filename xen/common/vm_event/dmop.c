@@ -74,7 +74,7 @@ static int do_query(struct domain *d, struct vmev2_op *op)
                   arch_vm_event_features(d);
     if ( vm_event_access_supported(d) )
     {
-        q->features |= VMEV2_FEAT_MEM_ACCESS;
+        q->features |= VMEV2_FEAT_MEM_ACCESS | VMEV2_FEAT_ACCESS_LOOKS;
         q->reasons |= 1ULL << VMEV2_REASON_MEM_ACCESS;
     }
     q->ring_max = vm_event_ring_limit();
@@ -304,6 +304,7 @@ static int do_channel_op(struct domain *d, struct vmev2_op *op,
                          const struct dmop_args *args)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
+    int rc;
 
     switch ( op->cmd )
     {
@@ -336,7 +337,11 @@ static int do_channel_op(struct domain *d, struct vmev2_op *op,
     case VMEV2_CMD_ACCESS_GET:
         if ( !room_zero(op, sizeof(op->u.access)) )
             return -EINVAL;
-        return vm_event_access_op(d, op, args);
+        rc = vm_event_access_op(d, op, args);
+        /* An answer that goes with it was written before. */
+        if ( !rc && op->cmd == VMEV2_CMD_ACCESS_SET )
+            vm_event_slots_visit(d);
+        return rc;
 
     case VMEV2_CMD_RESUME:
         if ( !room_zero(op, 0) )

@@ -360,6 +360,8 @@ struct vmev2_slot {
 #define VMEV2_FEAT_SLOT_PORTS        (1ULL << 3)
 #define VMEV2_FEAT_MEM_ACCESS        (1ULL << 4)  /* the access commands */
 #define VMEV2_FEAT_ARM64             (1ULL << 5)  /* registers are arm64's */
+#define VMEV2_FEAT_ACCESS_LOOKS      (1ULL << 6)  /* ACCESS_SET looks for
+                                                   * answers */
 
 /* First page of VMEV2_RES_CTRL.  Everything here is written by Xen alone. */
 struct vmev2_ctrl {
@@ -570,6 +572,9 @@ struct vmev2_op_monitor {
  *            them nr_list access bytes; nr and access are 0, first is the index
  *            of the entry to begin with.  Entries are set in their order.
  * ACCESS_GET: that of one GFN, first; ~0: the default.  nr is 0 or 1.
+ * A SET that ends with 0 then looks for answers, as a ring of the doorbell does
+ * (VMEV2_FEAT_ACCESS_LOOKS): an agent that opens a page for a vCPU first writes
+ * the answer, then sets the access, and need not ring.
  * SET brings first and nr (of a list: first) up to date, whatever it returns:
  * everything before first is done.  After an error first is the entry of a list
  * that was refused; in a range, pages from first on may have been set.  Pages that are not there are skipped in a range on arm64, and
