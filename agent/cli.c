@@ -13,7 +13,7 @@
 
 enum {
     OPT_DOMID = 256, OPT_NAME, OPT_ABI, OPT_SIM, OPT_DURATION, OPT_RING,
-    OPT_SPLIT, OPT_REGS, OPT_BATCH, OPT_BATCH_SLEEP, OPT_REPLY, OPT_DENY,
+    OPT_SPLIT, OPT_REGS, OPT_BATCH, OPT_BATCH_SLEEP, OPT_SPIN, OPT_REPLY, OPT_DENY,
     OPT_ON_DEATH, OPT_DEADLINE, OPT_REATTACH, OPT_TAKEOVER, OPT_PER_VCPU,
     OPT_PRIVILEGED, OPT_NO_DISASM, OPT_LIST, OPT_STATUS, OPT_RELEASE,
     OPT_PROBE, OPT_VERSION, OPT_REARM, OPT_SELF_TEST,
@@ -35,6 +35,7 @@ static const struct option long_options[] = {
     { "regs", required_argument, NULL, OPT_REGS },
     { "batch", required_argument, NULL, OPT_BATCH },
     { "batch-sleep", required_argument, NULL, OPT_BATCH_SLEEP },
+    { "spin", required_argument, NULL, OPT_SPIN },
     { "reply", no_argument, NULL, OPT_REPLY },
     { "deny", required_argument, NULL, OPT_DENY },
     { "rearm", no_argument, NULL, OPT_REARM },
@@ -277,6 +278,8 @@ static int watch_option(struct parser *p, int opt)
     case OPT_BATCH_SLEEP:
         return set_small(p, "--batch-sleep", optarg, 3600000,
                          &cfg->batch_sleep_ms);
+    case OPT_SPIN:
+        return set_small(p, "--spin", optarg, 1000000, &cfg->spin_us);
     case OPT_DENY:
         return set_deny(p, optarg);
     case OPT_DEADLINE:
@@ -513,6 +516,8 @@ void cli_help(FILE *out)
 "                          Xen answers by itself after MS milliseconds, frees or\n"
 "                          crashes the guest\n"
 "  --reattach, --takeover  a channel held for us; even from a living agent\n"
+"  --spin US               look again for so long before a sleep: with a CPU to\n"
+"                          spare, and guests on others\n"
 "answers\n"
 "  --deny cr0|cr3|cr4|msr,...  refuse these writes\n"
 "  --rearm                 watch a page again that an access has opened\n"

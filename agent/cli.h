@@ -41,6 +41,7 @@ struct config {
     uint8_t regs;            /* VMIRING_REGS_* */
     unsigned int batch;      /* 0: chosen by main */
     unsigned int batch_sleep_ms;
+    unsigned int spin_us;
     bool reply;
     bool rearm;              /* watch opened pages again */
     uint32_t deny;           /* DENY_* */

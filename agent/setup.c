@@ -98,6 +98,7 @@ static enum exit_code open_channel(struct watch *w)
     vmiring_options opts = {
         .size = sizeof(opts), .domid = w->domid, .abi = cfg->abi,
         .sim = cfg->sim, .ring_bytes = cfg->ring_bytes,
+        .spin_us = cfg->spin_us,
         .on_death = cfg->on_death, .deadline_ms = cfg->deadline_ms,
         .deadline_deny = cfg->deadline_deny, .on_deadline = cfg->on_deadline,
         .flags = (cfg->split_rings ? VMIRING_OPEN_SPLIT_RINGS : 0) |

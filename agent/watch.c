@@ -311,7 +311,10 @@ uint64_t watch_expired(struct watch *w)
 static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *data)
 {
     struct watch *w = data;
-    int n = vmiring_receive(w->h, w->batch, batch_limit(w));
+    /* With --spin it looks again for a while before the loop sleeps. */
+    int n = w->cfg->spin_us
+            ? vmiring_receive_wait(w->h, w->batch, batch_limit(w), 0)
+            : vmiring_receive(w->h, w->batch, batch_limit(w));
 
     (void)fd;
     (void)revents;

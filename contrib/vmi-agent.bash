@@ -8,7 +8,7 @@ _vmi_agent()
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local options='--domid --name --abi --sim --events --output --duration
         --count --ring --split-rings --regs --batch --batch-sleep --reply --deny
-        --on-death --deadline --reattach --takeover --per-vcpu --privileged
+        --on-death --deadline --reattach --takeover --spin --per-vcpu --privileged
         --no-disasm --quiet --list --status --release --probe --version --help
         --write --read --rotate --filter --stats-interval --metrics --rate-limit
         --guard --output-file --rearm

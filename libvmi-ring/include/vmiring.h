@@ -346,8 +346,12 @@ int vmiring_wait(vmiring *h, int timeout_ms);
  * With options.spin_us it first looks again for that long, while Xen need not
  * notify: an answer or a record is then taken in well under a microsecond, where
  * a sleep costs several.  It gives up sooner each time that this did not pay
- * off, and begins again once a sleep was no longer than a spin.  A process that
- * may use one CPU only never spins: it would keep away whom it waits for.
+ * off, and begins again once a sleep was no longer than a spin.  With timeout_ms
+ * 0 it spins and does not sleep: for those who wait for the fd themselves, and
+ * the time until the next call counts as the sleep.
+ * For guests whose vCPUs have other CPUs than this process: on a CPU that both
+ * share a spin keeps away whom it waits for.  With a simulated host a process
+ * that may use one CPU only never spins.
  */
 int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
                          int timeout_ms);

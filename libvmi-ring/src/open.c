@@ -239,12 +239,16 @@ static int make_batch(vmiring *h)
     return 0;
 }
 
-/* Who may use one CPU only would spin in the way of what it waits for. */
-static bool one_cpu(void)
+/*
+ * Who may use one CPU only would spin in the way of what it waits for, if that
+ * is a process too.  Xen's guests are not: their CPUs are not ours to count.
+ */
+static bool one_cpu(const struct host *host)
 {
     cpu_set_t set;
 
-    return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) == 1;
+    return (host->ops->caps & VMIRING_CAP_SIMULATED) &&
+           !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) == 1;
 }
 
 vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
@@ -272,7 +276,7 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
 
     if ( !o->capture )
         holder_write(h, o);
-    h->spin_us = one_cpu() ? 0 : o->spin_us;
+    h->spin_us = one_cpu(host) ? 0 : o->spin_us;
     h->spin_now = h->spin_us;
 
     return h;

@@ -162,6 +162,7 @@ struct vmiring {
     size_t body_size;
     uint32_t spin_us;       /* the longest spin; 0: none */
     uint64_t spin_now;      /* how long to spin next, in us */
+    uint64_t left_at;       /* when receive_wait() left the sleep to its caller */
     bool spinning;          /* looks again by itself, without being woken */
     bool batch_held;
     bool kick_due;

@@ -251,7 +251,12 @@ static void learn(vmiring *h, uint64_t slept)
 int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
                          int timeout_ms)
 {
-    uint64_t end = now_us() + (timeout_ms > 0 ? timeout_ms * 1000ULL : 0);
+    uint64_t start = now_us();
+    uint64_t end = start + (timeout_ms > 0 ? timeout_ms * 1000ULL : 0);
+
+    if ( h->left_at )
+        learn(h, start - h->left_at);
+    h->left_at = 0;
 
     for ( ; ; )
     {
@@ -265,7 +270,10 @@ int vmiring_receive_wait(vmiring *h, struct vmiring_event *ev, int max,
 
         asleep = now_us();
         if ( timeout_ms >= 0 && asleep >= end )
+        {
+            h->left_at = asleep;
             return n;
+        }
         if ( vmiring_wait(h, timeout_ms < 0
                              ? -1 : (int)((end - asleep + 999) / 1000)) )
             return -1;

@@ -178,6 +178,43 @@ Test(wait, receive_wait_times_out)
     fake_free(f);
 }
 
+static uint64_t us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+/* With timeout 0 the caller sleeps by itself, and that is learnt from too. */
+Test(wait, a_sleep_of_the_callers)
+{
+    struct fake *f = fake_new(1);
+    vmiring_options o = fake_options();
+    struct vmiring_event ev;
+    vmiring *h;
+
+    o.spin_us = 200000;
+    h = fake_open_with(f, &o);
+    cr_assert_not_null(h);
+    cr_assert_eq(vmiring_receive_wait(h, &ev, 1, 0), -1);
+    cr_assert_eq(errno, EAGAIN);
+    cr_assert_eq(h->spin_now, 200000);
+    cr_assert(h->left_at && h->left_at <= us());
+
+    h->left_at = us() - 1000000;
+    cr_assert_eq(vmiring_receive_wait(h, &ev, 1, 0), -1);
+    cr_assert_eq(h->spin_now, 100000);
+
+    h->left_at = us();
+    fake_sync(f, 0, VMIRING_CPUID);
+    cr_assert_eq(vmiring_receive_wait(h, &ev, 1, 0), 1);
+    cr_assert_eq(h->spin_now, 200000);
+    cr_assert_eq(h->left_at, 0);
+    vmiring_close(h);
+    fake_free(f);
+}
+
 /* ---- answers ---- */
 
 Test(wait, one_kick_for_many_answers)
