@@ -151,7 +151,6 @@ dump_is_there()
 refcnt_of() { echo "$1" | sed 's/refcnt=\([0-9]*\).*/\1/'; }
 paused_of() { echo "$1" | sed 's/.* paused=\([0-9]*\).*/\1/'; }
 vcpus_of() { echo "$1" | sed 's/.*vcpus=//'; }
-vcpus_of() { echo "$1" | sed 's/.*vcpus=//'; }
 
 # total KEY FILE: the value of KEY in the last line that begins with "total ".
 total()

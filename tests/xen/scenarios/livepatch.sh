@@ -6,7 +6,7 @@
 # shellcheck source=tests/xen/dom0/lib.sh
 . /lib.sh
 
-plan every-slot every-ring delivered
+plan effect every-slot every-ring delivered
 vcpus=${RIG_PATCH_VCPUS:-64} patches=${RIG_PATCHES:-10}
 
 status_text() { agent v2 --status "$DOMID" -o text; }
@@ -17,13 +17,19 @@ lost_everywhere()
     [ "$(status_text | grep -c '^vcpu .* lost=[1-9]')" = "$vcpus" ]
 }
 
-# patch: applies and takes back; its own words in /tmp/patch.
+# Those of Xen's own test payloads that can be taken back, in turn.
+payloads="xen_hello_world xen_replace_world xen_nop xen_expectations"
+payload() { echo "$payloads" | cut -d' ' -f$(($1 % 4 + 1)); }
+is_applied() { xen-livepatch list | grep -q "^ *$1 .*APPLIED"; }
+
+# patch NAME: applies and takes back; the tool's own words in /tmp/patch.
 patch()
 {
-    xen-livepatch load /livepatch/xen_hello_world.livepatch >/tmp/patch 2>&1 &&
-        xl info | grep -q 'xen_extra.*Hello World' &&
-        xen-livepatch revert xen_hello_world >>/tmp/patch 2>&1 &&
-        xen-livepatch unload xen_hello_world >>/tmp/patch 2>&1
+    xen-livepatch load "/livepatch/$1.livepatch" >/tmp/patch 2>&1 &&
+        is_applied "$1" &&
+        xen-livepatch revert "$1" >>/tmp/patch 2>&1 &&
+        ! is_applied "$1" &&
+        xen-livepatch unload "$1" >>/tmp/patch 2>&1
 }
 
 # repeat CONDITION: patches and reverts so many times; sets n. The condition
@@ -32,10 +38,18 @@ repeat()
 {
     n=0
     while [ "$n" -lt "$patches" ]; do
-        "$1" && patch && "$1" || return 1
+        "$1" && patch "$(payload $n)" && "$1" || return 1
         n=$((n + 1))
     done
 }
+
+# What the first payload does shows: it really is the code that has changed.
+xen-livepatch load /livepatch/xen_hello_world.livepatch >/tmp/patch 2>&1
+extra=$(xl info | sed -n 's/^xen_extra *: //p')
+xen-livepatch revert xen_hello_world >>/tmp/patch 2>&1
+xen-livepatch unload xen_hello_world >>/tmp/patch 2>&1
+judge effect "xl info says '$extra' while xen_hello_world is applied" \
+    [ "$extra" = "Hello World" ]
 
 guest_boot "$vcpus" gr reply count=20 || exit 1
 agent_start v2 -e guest-request -q --reply || exit 1
@@ -43,7 +57,7 @@ kill -STOP "$AGENT"
 guestmem "$DOMID" run
 wait_until 60 all_pending
 if repeat all_pending; then
-    pass every-slot "applied and reverted $n times with all of $vcpus slots outstanding, before and after each"
+    pass every-slot "$payloads: applied and reverted $n times in turn with all of $vcpus slots outstanding, before and after each"
 else
     fail every-slot "$n times, then pending $(pending) of $vcpus: $(tr '\n' ' ' </tmp/patch)"
 fi
