@@ -200,7 +200,7 @@ def qemu_command(args, initrd, results_port):
     # A comma ends a module's arguments unless it is doubled.
     module_args = DOM0_ARGS.replace(",", ",,")
     return ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg",
-            "-cpu", CPU, "-smp", "1", "-m", args.memory, "-display", "none",
+            "-cpu", CPU, "-smp", str(args.cpus), "-m", args.memory, "-display", "none",
             "-no-reboot", "-net", "none", "-monitor", "none",
             *(["-icount", "shift=3,sleep=off"] if args.icount else []),
             "-serial", "mon:stdio", "-serial", results_port,
@@ -296,6 +296,9 @@ def parse_arguments():
     parser.add_argument("--arch", choices=["x86_64", "arm64"],
                         default="x86_64")
     parser.add_argument("--memory", default="2G")
+    parser.add_argument("--cpus", type=int, default=1,
+                        help="more than one only with --icount, which has them "
+                        "take turns: on busy host CPUs they starve each other")
     parser.add_argument("--timeout", type=int, default=600)
     parser.add_argument("--limit", type=int, default=300,
                         help="longest time of one scenario, in seconds")
