@@ -31,8 +31,9 @@ UNIT = ["unit-" + name for name in
 SEEDS = 60              # of each scenario and mode, in the weak model
 BARRIER_SEEDS = 1200    # ... for a barrier's mutant, where it may matter
 # Barriers lead to few of the scenarios.
-BARRIER_SCENARIOS = ["async", "split", "full", "sync-many", "mixed", "kicks", "held",
-                     "takeover", "close", "legacy", "async-regs", "dies"]
+BARRIER_SCENARIOS = ["async", "split", "full", "full-regs", "awake", "awake-split",
+                     "deadline", "sync-many", "mixed", "kicks", "held", "takeover",
+                     "close", "legacy", "async-regs", "dies"]
 
 
 def equivalents():

@@ -200,7 +200,7 @@ bool agent_open(struct sdk_agent *a, const struct agent_wish *wish)
 {
     const vmiring_options o = {
         .size = sizeof(o), .domid = wish->domid, .abi = VMIRING_ABI_V2,
-        .ring_bytes = wish->ring_bytes,
+        .ring_bytes = wish->ring_bytes, .deadline_ms = wish->deadline_ms,
         .on_death = wish->hold ? VMIRING_DEATH_HOLD : VMIRING_DEATH_DETACH,
         .flags = (wish->split ? VMIRING_OPEN_SPLIT_RINGS : 0) |
                  (wish->reattach ? VMIRING_OPEN_REATTACH : 0) |
@@ -220,6 +220,13 @@ bool agent_open(struct sdk_agent *a, const struct agent_wish *wish)
     {
         a->err = errno;
         a->host = NULL;
+    }
+    else
+    {
+        vmiring *h = a->h;
+
+        /* Whatever the number of processors below. */
+        h->spin_us = h->spin_now = wish->spin_us;
     }
 
     return a->h;
@@ -433,7 +440,10 @@ int agent_turn(struct sdk_agent *a)
 {
     struct vmiring_event ev[8];
     unsigned int max = a->wish.batch ? a->wish.batch : ARRAY_SIZE(ev);
-    int n = vmiring_receive(a->h, ev, max), i;
+    int n = a->wish.spin_us && rt_draw(2)
+            ? vmiring_receive_wait(a->h, ev, max, 0)
+            : vmiring_receive(a->h, ev, max);
+    int i;
 
     if ( n < 0 )
     {

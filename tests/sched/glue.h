@@ -60,6 +60,8 @@ struct agent_wish {
     bool strict;                /* sequence numbers are the guest's own */
     bool change;                /* answers change rdi */
     bool deaf;                  /* loses notifications, and looks unasked */
+    unsigned int spin_us;       /* looks for so long before it sleeps, awake */
+    unsigned int deadline_ms;   /* of an answer; 0: none */
     unsigned int kill_after;    /* points of its own; 0: lives */
 };
 

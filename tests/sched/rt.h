@@ -63,8 +63,12 @@ uint64_t rt_hash(void);
 void rt_trace(bool on);
 /* Something to see in a trace. */
 void rt_note(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)));
-/* Times are virtual: they pass when everybody waits. */
+/*
+ * Times are virtual: they pass when everybody waits, a microsecond with each
+ * look at a clock, and by rt_advance().
+ */
 int64_t rt_now(void);
+void rt_advance(int64_t ns);
 
 /* ---- between the parts ---- */
 

@@ -74,6 +74,11 @@ int64_t rt_now(void)
     return now_ns;
 }
 
+void rt_advance(int64_t ns)
+{
+    now_ns += ns;
+}
+
 /* ---- what people see ---- */
 
 void rt_trace(bool on)

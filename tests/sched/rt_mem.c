@@ -303,9 +303,11 @@ static stamp_t oldest_for(const struct word *w, unsigned int t)
     return low < w->oldest ? w->oldest : low;
 }
 
+/* As Linux places programs, heaps and mappings: not what an event tells. */
 static bool like_pointer(uint64_t value)
 {
-    return value > 0x10000 && value < 0x800000000000ULL && value % 8 == 0;
+    return value >= 0x550000000000ULL && value < 0x800000000000ULL &&
+           value % 8 == 0;
 }
 
 /*

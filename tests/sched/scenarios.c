@@ -135,6 +135,45 @@ static void run_split(void)
     good_agent(how, false, 69 + rt_draw(5), rt_draw(2));
 }
 
+/* Few records fill the ring: the agent has read it before it would promise. */
+static void run_full_regs(void)
+{
+    struct agent_wish how;
+
+    world_make(2, 2, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    how.batch = 8;
+    how.split = rt_draw(2);
+    good_agent(how, true, (how.split ? 14 : 7) + rt_draw(3), true);
+}
+
+/*
+ * The agent promises to look unasked at its first look, and takes that back
+ * before it sleeps, again and again (R6).
+ */
+static void run_awake(bool split)
+{
+    struct agent_wish how;
+
+    world_make(2, 4, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    how.split = split;
+    how.spin_us = 1 + rt_draw(3);
+    good_agent(how, false, 0, false);
+}
+
+static void run_awake_shared(void)
+{
+    run_awake(false);
+}
+
+static void run_awake_split(void)
+{
+    run_awake(true);
+}
+
 static void run_mixed(void)
 {
     struct agent_wish how;
@@ -537,6 +576,44 @@ static void run_acquire(void)
     world_end();
 }
 
+/* ---- deadlines ---- */
+
+/* Time that passes though others have work to do. */
+static void clock_goes(void *unused)
+{
+    unsigned int n = w.nr * w.events;
+
+    while ( n-- )
+    {
+        sched_yield();
+        rt_advance(MILLISECS(1));
+    }
+    rt_done();
+}
+
+/* A deadline ends requests while the agent reads and answers them. */
+static void run_deadline(void)
+{
+    struct agent_wish how;
+    unsigned int i;
+
+    world_make(1 + rt_draw(2), 5, EVENT_SYNC);
+    how = wish();
+    how.change = rt_draw(2);
+    how.deadline_ms = 1;
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_spawn("clock", clock_goes, NULL);
+    rt_run();
+    for ( i = 0; i < w.nr; i++ )
+        if ( v2_vcpu(w.d, i).answered + v2_vcpu(w.d, i).released != w.events )
+            rt_fail("vCPU %u: %"PRIu64" answers, %"PRIu64" without", i,
+                    v2_vcpu(w.d, i).answered, v2_vcpu(w.d, i).released);
+    world_nobody_waits();
+    end_agents();
+    world_end();
+}
+
 /* ---- the end of a domain ---- */
 
 static void toolstack(void *unused)
@@ -622,6 +699,8 @@ static void run_hostile(void)
     CHECK_EQ(v2_monitor(&foe, VMEV2_REASON_WRITE_CTRLREG, true, false, 0), 0);
     over = false;
     w.lies = true;
+    /* Half the time a full ring: only then does Xen look at cons for room. */
+    world_prelude(rt_draw(2) ? 36 : 0, EVENT_ASYNC);
     rt_mem_lies();
     world_start_vcpus();
     rt_spawn("adversary", adversary, NULL);
@@ -802,6 +881,11 @@ const struct scenario scenarios[] = {
     { "async-regs", "the shared ring, records with registers", run_async_regs },
     { "full", "a shared ring that is almost full: losses", run_full },
     { "split", "a ring per vCPU: wraps and losses", run_split },
+    { "full-regs", "few large records that fill the ring: losses at its end",
+      run_full_regs },
+    { "awake", "an agent that spins: promises to look, and takes them back",
+      run_awake_shared },
+    { "awake-split", "the same with a ring per vCPU", run_awake_split },
     { "mixed", "both kinds: their order", run_mixed },
     { "kicks", "notifications too many, while answers are written", run_kicks },
     { "deaf", "notifications get lost, the agent looks unasked", run_deaf },
@@ -814,6 +898,7 @@ const struct scenario scenarios[] = {
     { "takeover", "HOLD: another takes over from a living one", run_takeover },
     { "close", "close and open again with events in flight", run_close },
     { "unsubscribe", "unsubscribe and drain", run_unsubscribe },
+    { "deadline", "requests that end while the agent reads them", run_deadline },
     { "dies", "the domain is destroyed", run_dies },
     { "hostile", "an agent that writes anything", run_hostile },
     { "legacy", "the old ring: 8 entries, requests and events", run_legacy },
