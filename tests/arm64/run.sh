@@ -4,7 +4,9 @@
 # tests/arm64/run.sh OUT BUILD [--long]: the library and its unit tests, compiled
 # for arm64 and run under qemu-user. Criterion and Xen's libraries have no
 # package for a cross build: tests/plain stands in for the first, and what opens
-# a real Xen (xen_host.c, the legacy plugin) is only compiled.
+# a real Xen (xen_host.c, the legacy plugin) is only compiled. And the harness:
+# the hypervisor's files, compiled for arm64, with the simulated x86 machine
+# around them (x86_guest.h).
 #
 # This shows that the code compiles, and works, as arm64's; not that its barriers
 # are right: what runs below is a processor that orders stores.
@@ -88,6 +90,86 @@ run_test()
     fi
 }
 
+# Every program of the harness; of the threads each scenario with 8 vCPUs.
+harness=()
+for name in "$REPO_ROOT"/tests/harness/test_*.c; do
+    name=$(basename "$name" .c)
+    [ "$name" = test_threads ] || harness+=("${name#test_}")
+done
+threads=(sync async split wakeups awake awake-split legacy-sync legacy-async
+         killed-detach killed-hold hostile control dies)
+
+compile_harness()
+{
+    local work=$1
+
+    shift
+    "$compiler" -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror \
+        -Wno-unused-parameter -Wno-sign-compare -pthread \
+        -include "$REPO_ROOT/tests/arm64/x86_guest.h" -include xen/config.h \
+        -D__XEN_TOOLS__ -I"$REPO_ROOT/sim/shim/include" \
+        -I"$REPO_ROOT/sim/shim" -I"$REPO_ROOT/sim/arch" \
+        -I"$REPO_ROOT/xen/include" -I"$REPO_ROOT/xen/common/vm_event" \
+        -I"$REPO_ROOT/tests/harness" -isystem "$work/sys" "$@"
+}
+
+build_harness()
+{
+    local work=$1/harness source object name
+    local -a objects=() wrap
+
+    mkdir -p "$work/sys"
+    ln -sfn /usr/include/xen "$work/sys/sys-xen"
+    for source in "$REPO_ROOT"/xen/common/vm_event/*.c \
+        "$REPO_ROOT"/xen/arch/x86/vm_event_v2.c "$REPO_ROOT"/sim/shim/*.c \
+        "$REPO_ROOT"/sim/arch/*.c "$REPO_ROOT"/tests/harness/harness.c; do
+        object=$work/$(basename "$(dirname "$source")")-$(basename "$source" .c).o
+        compile_harness "$work" -c -o "$object" "$source" || return 1
+        objects+=("$object")
+    done
+    rm -f "$work/libharness.a"
+    aarch64-linux-gnu-ar rcs "$work/libharness.a" "${objects[@]}"
+    for name in "${harness[@]}" threads; do
+        wrap=()
+        [ "$name" != create ] || wrap=('-Wl,--wrap=vm_event_ring_init')
+        compile_harness "$work" -static -o "$work/$name" \
+            "$REPO_ROOT/tests/harness/test_$name.c" "$work/libharness.a" \
+            "${wrap[@]}" || return 1
+    done
+}
+
+# run_harness OUT NAME PROGRAM [ARGUMENT...]
+run_harness()
+{
+    local out=$1 name=$2
+
+    shift 2
+    if timeout 110 qemu-aarch64 "$@" >"$out/$name.log" 2>&1; then
+        result "$out/results" pass "$name" "$(tail -n 1 "$out/$name.log")"
+    else
+        tail -n 5 "$out/$name.log"
+        result "$out/results" fail "$name" "see $out/$name.log"
+    fi
+}
+
+check_harness()
+{
+    local out=$1 work=$2/arm64 name
+
+    if ! build_harness "$work" >"$out/build-harness.log" 2>&1; then
+        tail -n 10 "$out/build-harness.log"
+        result "$out/results" fail build-harness "see $out/build-harness.log"
+        return
+    fi
+    for name in "${harness[@]}"; do
+        run_harness "$out" "harness-$name" "$work/harness/$name"
+    done
+    for name in "${threads[@]}"; do
+        run_harness "$out" "harness-threads-$name" "$work/harness/threads" \
+            "$name" 8
+    done
+}
+
 main()
 {
     local out=$1 work=$2/arm64 name
@@ -103,6 +185,7 @@ main()
     for name in "${tests[@]}"; do
         run_test "$out" "$work" "$name"
     done
+    check_harness "$out" "$2"
 }
 
 main "$@"
