@@ -23,7 +23,7 @@ build_instrumented()
         -DCMAKE_C_COMPILER=clang-19 -DCMAKE_BUILD_TYPE=Debug \
         -DCMAKE_C_FLAGS="$instrument" -DVMIRING_WERROR=OFF || return 1
     mapfile -t targets < <(ninja -C "$from" -t targets all |
-        sed -n 's/^\(harness_[a-z_]*\|unit-[a-z0-9_]*\): phony$/\1/p')
+        sed -n 's/^\(harness_[a-z_]*\|unit-[a-z0-9_-]*\): phony$/\1/p')
     run_logged "$log" "building" cmake --build "$from" -j 2 \
         --target "${targets[@]}"
 }

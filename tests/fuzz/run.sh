@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source=tests/lib/results.sh
 . "$REPO_ROOT/tests/lib/results.sh"
 
-fuzzers=(dmop validate ring legacy walk cli)
+fuzzers=(dmop validate ring legacy walk cli capture filter guard)
 here=$REPO_ROOT/tests/fuzz
 max_len=1024
 

@@ -406,3 +406,229 @@ CAPTURE_TEST(encode_errors)
     cr_assert_null(c);
     cr_assert_eq(errno, ENOSPC);
 }
+
+/* A capture whose descriptor has become a full disk's. */
+static vmiring_capture *begin_on_full_disk(void)
+{
+    vmiring_capture *c = begin();
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC), i;
+
+    cr_assert_geq(full, 0);
+    for ( i = 3; i < 64; i++ )
+    {
+        char link[32], target[64] = "";
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", i);
+        if ( i != full && readlink(link, target, sizeof(target) - 1) > 0 &&
+             !strcmp(target, path) )
+            dup2(full, i);
+    }
+    close(full);
+
+    return c;
+}
+
+/* A disk that fills up later: at the latest the end says so. */
+CAPTURE_TEST(writing_fails)
+{
+    struct vmiring_capture_info old = info;
+    vmiring_capture *c = begin();
+    int len = encode_full(NULL), i, rc = 0;
+
+    cr_assert_eq(vmiring_capture_write(c, NULL, len), -1);
+    cr_assert_eq(errno, EINVAL);
+    cr_assert_eq(vmiring_capture_write(c, packet, sizeof(packet) + 1), -1);
+    packet[CAP_KIND] = CAP_CHANNEL;
+    cr_assert_eq(vmiring_capture_write(c, packet, len), -1);
+    packet[CAP_KIND] = CAP_EVENT;
+    cr_assert_eq(vmiring_capture_flush(c), 0);
+    cr_assert_gt(vmiring_capture_bytes(c), 24);
+    cr_assert_eq(vmiring_capture_close(c), 0);
+    cr_assert_eq(vmiring_capture_close(NULL), 0);
+
+    c = begin_on_full_disk();
+    cr_assert_eq(vmiring_capture_write(c, packet, len), 0);
+    cr_assert_eq(vmiring_capture_close(c), -1);
+    cr_assert_eq(errno, ENOSPC);
+    c = begin_on_full_disk();
+    for ( i = 0; i < 1000 && !rc; i++ )
+        rc = vmiring_capture_write(c, packet, len);
+    cr_assert_eq(rc, -1);
+    cr_assert_eq(errno, ENOSPC);
+    vmiring_capture_close(c);
+
+    errno = 0;
+    cr_assert_null(vmiring_capture_open(h, -1, &info));
+    cr_assert_eq(errno, EBADF);
+    old.size = 1;
+    cr_assert_null(vmiring_capture_open(h, open("/dev/null", O_WRONLY), &old));
+    cr_assert_eq(errno, EINVAL);
+    cr_assert(strstr(vmiring_error(h), "capture_info"));
+    /* A file that ends in the middle of its header. */
+    cr_assert_eq(truncate(path, 10), 0);
+    open_fails(EPROTO, "");
+}
+
+/* One CR4 write 0 -> 0x20 of which the second changes nothing; an MSR's. */
+static void write_choices(void)
+{
+    vmiring_capture *c = begin();
+    int len = encode_full(NULL);
+    uint8_t *payload = packet + VMIRING_CAPTURE_HEADER + 4;
+
+    vmiring_capture_write(c, packet, len);
+    be_put(payload + 16, 8, 0x20);
+    vmiring_capture_write(c, packet, len);
+    be_put(packet + CAP_REASON, 2, VMIRING_MOV_TO_MSR);
+    be_put(payload, 8, 0x174);
+    be_put(payload + 8, 8, 5);
+    be_put(payload + 16, 8, 5);
+    vmiring_capture_write(c, packet, len);
+    /* Without a payload nothing can be said of it. */
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    be_put(packet + CAP_REASON, 2, VMIRING_WRITE_CTRLREG);
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    be_put(packet + CAP_REASON, 2, VMIRING_MEM_ACCESS);
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    be_put(packet + CAP_REASON, 2, VMIRING_INTERRUPT);
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    be_put(packet + CAP_REASON, 2, VMIRING_GUEST_REQUEST);
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    /* Another domain's, from a file that was joined. */
+    be_put(packet + CAP_DOMID, 4, 99);
+    vmiring_capture_write(c, packet, VMIRING_CAPTURE_HEADER);
+    cr_assert_eq(vmiring_capture_close(c), 0);
+}
+
+/* How many events come to who subscribed to this. */
+static unsigned int come(const struct vmiring_subscription *s)
+{
+    struct vmiring_event ev;
+    unsigned int n = 0;
+
+    replay(0);
+    cr_assert_eq(vmiring_subscribe(r, s), 0, "%s", vmiring_error(r));
+    while ( vmiring_receive(r, &ev, 1) == 1 )
+    {
+        cr_assert_eq(ev.reason, s->reason);
+        vmiring_release(r);
+        n++;
+    }
+    cr_assert_eq(errno, ENODEV);
+    vmiring_close(r);
+    r = NULL;
+
+    return n;
+}
+
+CAPTURE_TEST(choices_of_a_subscription)
+{
+    struct vmiring_subscription s = { .size = sizeof(s),
+                                      .reason = VMIRING_WRITE_CTRLREG,
+                                      .index = VMIRING_CR4 };
+
+    write_choices();
+    cr_assert_eq(come(&s), 2);
+    s.onchangeonly = 1;
+    cr_assert_eq(come(&s), 1);
+    s.mask = 0x20;
+    cr_assert_eq(come(&s), 1);
+    s.mask = 0x20 | 1ULL << 63;
+    cr_assert_eq(come(&s), 0);
+    s = (struct vmiring_subscription){ .size = sizeof(s),
+                                       .reason = VMIRING_WRITE_CTRLREG,
+                                       .index = VMIRING_CR3 };
+    cr_assert_eq(come(&s), 0);
+    s = (struct vmiring_subscription){ .size = sizeof(s), .msr = 0x174,
+                                       .reason = VMIRING_MOV_TO_MSR };
+    cr_assert_eq(come(&s), 1);
+    s.onchangeonly = 1;
+    cr_assert_eq(come(&s), 0);
+    s.onchangeonly = 0;
+    s.msr = 0x175;
+    cr_assert_eq(come(&s), 0);
+    s = (struct vmiring_subscription){ .size = sizeof(s),
+                                       .reason = VMIRING_GUEST_REQUEST };
+    cr_assert_eq(come(&s), 1);
+}
+
+/* What a capture cannot do says so; access rights let accesses through. */
+CAPTURE_TEST(what_only_a_channel_can)
+{
+    struct vmiring_response rsp = { .size = sizeof(rsp),
+                                    .flags = VMIRING_RSP_GET_NEXT_INTERRUPT };
+    struct vmiring_replayed was = { .size = sizeof(was) };
+    struct vmiring_event ev, live;
+    uint32_t access;
+
+    write_choices();
+    replay(0);
+    cr_assert_eq(vmiring_receive(r, &ev, 1), -1);
+    vmiring_close(r);
+    replay(0);
+    cr_assert_eq(vmiring_set_access(r, 0, 1, VMIRING_ACCESS_N), 0);
+    cr_assert_eq(vmiring_get_access(r, 0, &access), -1);
+    cr_assert_eq(errno, ENODATA);
+    cr_assert_eq(vmiring_write_phys(r, 0, "x", 1, NULL), -1);
+    cr_assert_eq(vmiring_receive(r, &ev, 1), 1);
+    cr_assert_eq(ev.reason, VMIRING_MEM_ACCESS);
+    cr_assert_eq(vmiring_respond(r, &ev, &rsp), 0, "%s", vmiring_error(r));
+    vmiring_release(r);
+    cr_assert_eq(vmiring_receive(r, &ev, 1), 1);
+    cr_assert_eq(ev.reason, VMIRING_INTERRUPT);
+    cr_assert_eq(vmiring_replay_response(h, &ev, &rsp), -1);
+    cr_assert_eq(errno, ENODATA);
+    cr_assert_eq(vmiring_replay_response(r, NULL, &rsp), -1);
+    cr_assert_eq(errno, EINVAL);
+    ev.handle += 100;
+    cr_assert_eq(vmiring_respond(r, &ev, NULL), -1);
+    cr_assert_eq(vmiring_leave(r), -1);
+    cr_assert_eq(errno, ENOTSUP);
+    vmiring_release(h);
+    fake_sync(f, 0, VMIRING_GUEST_REQUEST);
+    must_receive(h, &live, 1);
+    cr_assert_eq(vmiring_get_replayed(&live, &was), -1);
+    cr_assert_eq(errno, ENODATA);
+    cr_assert_eq(vmiring_get_replayed(NULL, &was), -1);
+}
+
+CAPTURE_TEST(files_of_others)
+{
+    vmiring_options o = { .size = sizeof(o), .capture = path,
+                          .abi = VMIRING_ABI_LEGACY };
+    struct vmiring_event ev;
+    FILE *file;
+    int len = encode_full(NULL);
+
+    vmiring_capture_close(begin());
+    cr_assert_null(vmiring_open(&o));
+    cr_assert_eq(errno, EPROTONOSUPPORT);
+    o.abi = 0;
+    o.sim = "/none";
+    cr_assert_null(vmiring_open(&o));
+    cr_assert_eq(errno, EINVAL);
+
+    /* A record that breaks off, and one whose element does. */
+    write_raw(packet, len, true);
+    cr_assert_eq(truncate(path, 24 + 16 + 100), 0);
+    open_fails(EPROTO, "");
+    write_raw(packet, len - 1, true);
+    replay(VMIRING_OPEN_EVERYTHING);
+    cr_assert_eq(vmiring_receive(r, &ev, 1), -1);
+    cr_assert_eq(errno, EBADMSG);
+    cr_assert(strstr(vmiring_error(r), "has a bad"), "%s", vmiring_error(r));
+    vmiring_close(r);
+    r = NULL;
+
+    write_raw(packet, len, true);
+    file = fopen(path, "r+");
+    fseek(file, 24 + 16 + CAP_ARCH, SEEK_SET);
+    fputc(9, file);
+    fclose(file);
+    open_fails(EPROTO, "architecture");
+    file = fopen(path, "r+");
+    fseek(file, 20, SEEK_SET);
+    fputc(1, file);
+    fclose(file);
+    open_fails(EPROTO, "link type");
+}
