@@ -508,7 +508,13 @@ static int command(struct fake *f, struct vmev2_op *op, void *buf, size_t size)
         f->access = op->u.access;
         if ( f->features & VMEV2_FEAT_ACCESS_LOOKS )
             fake_visit(f);
-        return 0;
+        if ( !f->access.nr_list )
+            return 0;
+        f->lists++;
+        op->u.access.first = f->list_takes < f->access.nr_list
+                             ? f->list_takes : f->access.nr_list;
+        f->list_takes -= op->u.access.first;
+        return op->u.access.first < f->access.nr_list ? ERANGE : 0;
 
     case VMEV2_CMD_ACCESS_GET:
         op->u.access.access = f->access.access;

@@ -77,6 +77,8 @@ struct fake {
     uint32_t nr_subs;
     struct vmev2_op_monitor subs[16];
     struct vmev2_op_access access;
+    unsigned int lists;         /* of pages, that came */
+    uint32_t list_takes;        /* pages, until one is not there */
 
     uint8_t *guest;             /* FAKE_GUEST bytes at guest-physical 0 */
     uint64_t guest_holes;       /* bit n: page n is not there */

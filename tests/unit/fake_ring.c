@@ -236,7 +236,12 @@ static int r_unpause(struct legacy_host *lh, uint32_t domid)
 static int r_set_access(struct legacy_host *lh, uint32_t domid,
                         uint64_t first, uint64_t nr, uint8_t access)
 {
-    (void)domid, (void)first, (void)nr;
+    (void)domid, (void)nr;
+    if ( to_ring(lh)->access_errno && first >= to_ring(lh)->access_end )
+    {
+        errno = to_ring(lh)->access_errno;
+        return -1;
+    }
     to_ring(lh)->access = access;
 
     return 0;
@@ -245,7 +250,13 @@ static int r_set_access(struct legacy_host *lh, uint32_t domid,
 static int r_get_access(struct legacy_host *lh, uint32_t domid, uint64_t gfn,
                         uint8_t *access)
 {
-    (void)domid, (void)gfn;
+    (void)domid;
+    if ( to_ring(lh)->access_errno &&
+         (gfn >= to_ring(lh)->access_end || !to_ring(lh)->access_end) )
+    {
+        errno = to_ring(lh)->access_errno;
+        return -1;
+    }
     *access = to_ring(lh)->access;
 
     return 0;

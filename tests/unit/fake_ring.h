@@ -45,6 +45,8 @@ struct ring {
     struct legacy_monitor monitor;  /* as asked for last */
     unsigned int enabled_events;
     uint8_t access;
+    int access_errno;           /* of pages from access_end on; 0: none */
+    uint64_t access_end;
     bool closed;
 };
 

@@ -500,6 +500,56 @@ Test(access, tells_of_answers)
     }
 }
 
+/* In chunks that fit a page; the one that is not there is named. */
+EVENT_TEST(access, lists)
+{
+    static uint64_t gfns[1000];
+    static uint8_t access[1000];
+    size_t done = 9, i;
+
+    for ( i = 0; i < 1000; i++ )
+        gfns[i] = 0x1000 + i;
+    f->list_takes = 1000;
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 1000, &done), 0);
+    cr_assert_eq(done, 1000);
+    cr_assert_eq(f->lists, 3);
+    f->list_takes = 500;
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 1000, &done), -1);
+    cr_assert_eq(errno, EFAULT);
+    cr_assert_eq(done, 500);
+    cr_assert(strstr(vmiring_error(h), "0x11f4"), "%s", vmiring_error(h));
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 0, &done), 0);
+    cr_assert_eq(done, 0);
+    cr_assert_eq(vmiring_set_access_list(h, NULL, access, 1, &done), -1);
+    cr_assert_eq(errno, EINVAL);
+    cr_assert_eq(vmiring_set_access_list(h, gfns, NULL, 1, &done), -1);
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 1, NULL), -1);
+    access[1] = VMIRING_ACCESS_N2RWX + 1;
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 2, &done), -1);
+    cr_assert(strstr(vmiring_error(h), "entry 1"));
+    access[1] = 0;
+    gfns[1] = UINT64_MAX;
+    cr_assert_eq(vmiring_set_access_list(h, gfns, access, 2, &done), -1);
+}
+
+/* A page that is not there, and a handle that is not the channel's any more. */
+EVENT_TEST(access, errors)
+{
+    uint32_t access;
+
+    f->fail_cmd = VMEV2_CMD_ACCESS_GET;
+    f->fail_errno = ERANGE;
+    cr_assert_eq(vmiring_get_access(h, 0x77, &access), -1);
+    cr_assert_eq(errno, EFAULT);
+    cr_assert(strstr(vmiring_error(h), "0x77"));
+    f->fail_errno = EPERM;
+    cr_assert_eq(vmiring_get_access(h, 0x77, &access), -1);
+    cr_assert_eq(errno, EACCES);
+    f->fail_cmd = VMEV2_CMD_MONITOR;
+    f->fail_errno = ENOTCONN;
+    cr_assert_eq(vmiring_set_access(h, 0, 1, 0), 0);
+}
+
 EVENT_TEST(access, offers_and_clock)
 {
     struct vmiring_clock clock = { .size = sizeof(clock) };

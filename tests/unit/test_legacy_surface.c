@@ -392,6 +392,36 @@ LEGACY_TEST(errors_of_monitor)
     r->monitor_errno = 0;
 }
 
+/* Xen has one number for a page that is not there and for no access at all. */
+LEGACY_TEST(page_access_fails)
+{
+    const uint64_t gfns[3] = { 1, 2, 3 };
+    const uint8_t rights[3] = { VMIRING_ACCESS_R, 0, 0 };
+    uint32_t access;
+    size_t done = 9;
+
+    cr_assert_eq(vmiring_set_access_list(h, gfns, rights, 3, &done), 0);
+    cr_assert_eq(done, 3);
+    r->access_errno = ESRCH;
+    r->access_end = 3;
+    cr_assert_eq(vmiring_set_access_list(h, gfns, rights, 3, &done), -1);
+    cr_assert_eq(errno, EFAULT);
+    cr_assert_eq(done, 2);
+    cr_assert(strstr(vmiring_error(h), "no such page"), "%s", vmiring_error(h));
+    cr_assert_eq(vmiring_get_access(h, 5, &access), -1);
+    cr_assert_eq(errno, EFAULT);
+    r->access_errno = EINVAL;
+    r->access_end = 0;
+    cr_assert_eq(vmiring_get_access(h, 5, &access), -1);
+    cr_assert_eq(errno, EOPNOTSUPP);
+    r->access_errno = EPERM;
+    cr_assert_eq(vmiring_set_access(h, 5, 1, 0), -1);
+    cr_assert_eq(errno, EACCES);
+    r->access_errno = EIO;
+    cr_assert_eq(vmiring_set_access(h, 5, 1, 0), -1);
+    cr_assert_eq(errno, EIO);
+}
+
 LEGACY_TEST(page_access)
 {
     uint32_t access;
