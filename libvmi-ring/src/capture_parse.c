@@ -72,7 +72,7 @@ static void get_text(char *out, size_t room, const struct element *el)
     size_t i;
 
     for ( i = 0; i < size; i++ )
-        out[i] = el->value[i] >= ' ' && el->value[i] <= '~' ? el->value[i]
+        out[i] = el->value[i] >= ' ' && el->value[i] <= '~' ? (char)el->value[i]
                                                             : '?';
     out[size] = 0;
 }

@@ -30,7 +30,7 @@ int fork_mark(vmiring *h)
     }
 
     *page = 1;
-    h->alive = page;
+    h->alive = (void SHARED *)page;
 
     return 0;
 }
@@ -43,6 +43,6 @@ bool fork_is_child(const vmiring *h)
 void fork_unmark(vmiring *h)
 {
     if ( h->alive )
-        munmap((void *)h->alive, HOST_PAGE);
+        munmap((void __force *)h->alive, HOST_PAGE);
     h->alive = NULL;
 }

@@ -49,8 +49,8 @@ static void push(vmiring *h, const vm_event_response_t *rsp)
     struct legacy *l = h->legacy;
 
     /* L3.  There is room: every answer stands for a request taken before. */
-    memcpy(&l->ring->ring[l->rsp_prod & (l->entries - 1)].rsp, rsp,
-           sizeof(*rsp));
+    shm_copy_in(&l->ring->ring[l->rsp_prod & (l->entries - 1)].rsp, rsp,
+                sizeof(*rsp));
     l->rsp_prod++;
     shm_release32(&l->ring->rsp_prod, l->rsp_prod);  /* L4 */
     h->kick_due = true;
@@ -224,8 +224,8 @@ static int legacy_next(vmiring *h, struct event *e)
     if ( l->req_cons == l->limit )
         return next_domain(l, e);
 
-    memcpy(&req, &l->ring->ring[l->req_cons & (l->entries - 1)].req,
-           sizeof(req));
+    shm_copy_out(&req, &l->ring->ring[l->req_cons & (l->entries - 1)].req,
+                 sizeof(req));
     bad = legacy_convert(e, &req, h->nr_vcpus);
     if ( bad )
         return fail(&h->msg, EBADMSG, "legacy ring: request 0x%x has a bad %s",
@@ -316,7 +316,7 @@ static void legacy_close(vmiring *h, bool child)
         for ( i = 0; i < h->nr_subs; i++ )
             legacy_monitor(h, &h->subs[i], false);
         disable(h);
-        l->host->ops->unmap(l->host, l->ring);
+        l->host->ops->unmap(l->host, (void __force *)l->ring);
     }
     if ( !child && h->local_port >= 0 )
         h->host->ops->unbind(h->host, h->local_port);
@@ -365,7 +365,7 @@ static int enable(vmiring *h, const vmiring_options *o)
     char holder[64];
     uint32_t port;
 
-    l->ring = lh->ops->enable(lh, h->domid, &port);
+    l->ring = (void SHARED *)lh->ops->enable(lh, h->domid, &port);
     if ( !l->ring )
     {
         switch ( errno )

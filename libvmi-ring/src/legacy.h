@@ -25,7 +25,7 @@ struct outstanding {
 
 struct legacy {
     struct legacy_host *host;
-    vm_event_sring_t *ring;
+    vm_event_sring_t SHARED *ring;
     uint32_t entries;
 
     /* Ours; the page is not asked for them. */

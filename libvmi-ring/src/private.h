@@ -149,7 +149,7 @@ struct vmiring {
 
     /* fork.c: a page that is zero in a child. */
     pid_t pid;
-    const uint32_t *alive;
+    const uint32_t SHARED *alive;
 
     /* fd.c */
     int epoll_fd;

@@ -21,6 +21,14 @@
 
 /* ---- looking for work ---- */
 
+/* The queue's n-th place from its head on; n < nr_vcpus. */
+static uint32_t *queue_at(const struct v2 *v2, uint32_t n)
+{
+    uint32_t at = v2->queue_head + n;
+
+    return &v2->queue[at < v2->nr_vcpus ? at : at - v2->nr_vcpus];
+}
+
 static void enqueue(struct v2 *v2, uint32_t vcpu, uint64_t req)
 {
     struct v2_vcpu *v = &v2->vcpus[vcpu];
@@ -35,14 +43,14 @@ static void enqueue(struct v2 *v2, uint32_t vcpu, uint64_t req)
     v->seen = req;
     v->unplaced = true;
     v->queued = true;
-    v2->queue[(v2->queue_head + v2->queue_len) % v2->nr_vcpus] = vcpu;
-    v2->queue_len++;
+    *queue_at(v2, v2->queue_len++) = vcpu;
 }
 
 static void dequeue(struct v2 *v2)
 {
     v2->vcpus[v2->queue[v2->queue_head]].queued = false;
-    v2->queue_head = (v2->queue_head + 1) % v2->nr_vcpus;
+    if ( ++v2->queue_head == v2->nr_vcpus )
+        v2->queue_head = 0;
     v2->queue_len--;
 }
 
@@ -51,7 +59,7 @@ static void collect_slots(vmiring *h, uint32_t first)
 {
     struct v2 *v2 = h->v2;
     uint64_t bytes =
-        shm_read64((const uint64_t *)(const void *)(v2->pending + first));
+        shm_read64((const uint64_t SHARED *)(const void SHARED *)(v2->pending + first));
     uint32_t vcpu;
 
     for ( vcpu = first; bytes && vcpu < v2->nr_vcpus; vcpu++, bytes >>= 8 )
@@ -162,7 +170,7 @@ int v2_collect(vmiring *h)
 
     for ( i = 0; i < v2->queue_len; i++ )
     {
-        uint32_t vcpu = v2->queue[(v2->queue_head + i) % v2->nr_vcpus];
+        uint32_t vcpu = *queue_at(v2, i);
         struct v2_vcpu *v = &v2->vcpus[vcpu];
 
         if ( v->unplaced )
@@ -366,7 +374,7 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
                              uint64_t *req)
 {
     struct v2 *v2 = h->v2;
-    const struct vmev2_slot *slot = v2_slot(v2, vcpu);
+    const struct vmev2_slot SHARED *slot = v2_slot(v2, vcpu);
     uint32_t error, size;
     const char *bad;
 
@@ -376,7 +384,7 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
     size = shm_read32(&slot->rec.size);
     if ( size < sizeof(slot->rec) || size > h->body_size )
         size = sizeof(slot->rec);
-    memcpy(e->body, &slot->rec, size);
+    shm_copy_out(e->body, &slot->rec, size);
     shm_copy_fence();
     if ( !shm_acquire8(&v2->pending[vcpu]) ||
          shm_acquire64(&slot->req_seq) != *req ||
@@ -522,11 +530,15 @@ static bool v2_settle(vmiring *h)
 
 /* ---- answers ---- */
 
-/* Writes the answer to the request that stands in the slot. */
+/*
+ * Writes the answer to the request that stands in the slot: words that only we
+ * write, and that nobody reads before rsp_seq.
+ */
 void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp)
 {
     static const struct vmiring_response go_on;
-    struct vmev2_rsp *out = v2_rsp(h->v2, vcpu);
+    struct vmev2_rsp SHARED *shared = v2_rsp(h->v2, vcpu);
+    struct vmev2_rsp *out = (struct vmev2_rsp __force *)shared;
     struct v2_vcpu *v = &h->v2->vcpus[vcpu];
 
     if ( !rsp )
@@ -545,7 +557,7 @@ void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp)
                        VMEV2_RSP_SET_EMUL_INSN_DATA) )
         memcpy(out->emul, rsp->emul, sizeof(out->emul));
 
-    shm_release64(&out->rsp_seq, v->taken);  /* S4 */
+    shm_release64(&shared->rsp_seq, v->taken);  /* S4 */
     v->answered = v->taken;
     h->kick_due = true;
 }

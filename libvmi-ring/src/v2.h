@@ -7,8 +7,8 @@
 
 struct v2_ring {
     const uint8_t *bytes;   /* the ring, mapped twice in a row */
-    const struct vmev2_ring_line *line;
-    struct vmev2_user_line *user;
+    const struct vmev2_ring_line SHARED *line;
+    struct vmev2_user_line SHARED *user;
     uint64_t cons;          /* the next record to hand out */
     uint64_t limit;         /* prod when we last looked */
     uint64_t published;     /* what user->cons says */
@@ -38,12 +38,12 @@ struct v2 {
     uint32_t slot_rsp;
     uint32_t frames[VMEV2_RES_KINDS];
 
-    const struct vmev2_ctrl *ctrl;
-    const uint8_t *pending;         /* one byte per vCPU */
-    const struct vmev2_vcpu_line *lines;
-    const struct vmev2_ring_line *ring_lines;
-    uint8_t *slots;
-    struct vmev2_user_line *user;
+    const struct vmev2_ctrl SHARED *ctrl;
+    const uint8_t SHARED *pending;  /* one byte per vCPU */
+    const struct vmev2_vcpu_line SHARED *lines;
+    const struct vmev2_ring_line SHARED *ring_lines;
+    uint8_t SHARED *slots;
+    struct vmev2_user_line SHARED *user;
 
     struct v2_ring *rings;
     struct v2_vcpu *vcpus;
@@ -67,14 +67,16 @@ static inline uint32_t v2_ring_of(const struct v2 *v2, uint32_t vcpu)
     return v2->nr_rings == 1 ? 0 : vcpu;
 }
 
-static inline struct vmev2_slot *v2_slot(const struct v2 *v2, uint32_t vcpu)
+static inline struct vmev2_slot SHARED *v2_slot(const struct v2 *v2,
+                                                uint32_t vcpu)
 {
-    return (void *)(v2->slots + (size_t)vcpu * v2->slot_size);
+    return (void SHARED *)(v2->slots + (size_t)vcpu * v2->slot_size);
 }
 
-static inline struct vmev2_rsp *v2_rsp(const struct v2 *v2, uint32_t vcpu)
+static inline struct vmev2_rsp SHARED *v2_rsp(const struct v2 *v2,
+                                              uint32_t vcpu)
 {
-    return (void *)((uint8_t *)v2_slot(v2, vcpu) + v2->slot_rsp);
+    return (void SHARED *)((uint8_t SHARED *)v2_slot(v2, vcpu) + v2->slot_rsp);
 }
 
 /* v2.c */

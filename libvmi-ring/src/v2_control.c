@@ -74,7 +74,7 @@ int v2_info(struct host *host, uint32_t domid, struct vmev2_op_info *info,
 
 int v2_check(vmiring *h)
 {
-    const struct vmev2_ctrl *ctrl = h->v2->ctrl;
+    const struct vmev2_ctrl SHARED *ctrl = h->v2->ctrl;
     uint32_t state = shm_acquire32(&ctrl->state);
 
     /* The last event there is: nothing rings for what comes after it. */

@@ -221,15 +221,15 @@ static int map_pages(vmiring *h)
 {
     struct v2 *v2 = h->v2;
 
-    v2->ctrl = map(h, VMEV2_RES_CTRL, 0, v2->frames[VMEV2_RES_CTRL],
+    v2->ctrl = (void SHARED *)map(h, VMEV2_RES_CTRL, 0, v2->frames[VMEV2_RES_CTRL],
                    PROT_READ, 1);
     if ( !v2->ctrl )
         return -1;
-    v2->slots = map(h, VMEV2_RES_SLOTS, 0, v2->frames[VMEV2_RES_SLOTS],
+    v2->slots = (void SHARED *)map(h, VMEV2_RES_SLOTS, 0, v2->frames[VMEV2_RES_SLOTS],
                     PROT_READ | PROT_WRITE, 1);
     if ( !v2->slots )
         return -1;
-    v2->user = map(h, VMEV2_RES_USER, 0, v2->frames[VMEV2_RES_USER],
+    v2->user = (void SHARED *)map(h, VMEV2_RES_USER, 0, v2->frames[VMEV2_RES_USER],
                    PROT_READ | PROT_WRITE, 1);
 
     return v2->user ? 0 : -1;
@@ -254,7 +254,8 @@ static int bad_ctrl(vmiring *h, const char *field, uint64_t value)
 static int read_geometry(vmiring *h)
 {
     struct v2 *v2 = h->v2;
-    const struct vmev2_ctrl c = *(const volatile struct vmev2_ctrl *)v2->ctrl;
+    const struct vmev2_ctrl c = 
+        *(const volatile struct vmev2_ctrl __force *)v2->ctrl;
     uint64_t bytes;
 
     if ( c.magic != VMEV2_MAGIC )
@@ -292,9 +293,10 @@ static int read_geometry(vmiring *h)
     v2->ring_bytes = c.ring_bytes;
     v2->slot_size = c.slot_size;
     v2->slot_rsp = c.slot_rsp;
-    v2->pending = (const uint8_t *)v2->ctrl + c.pending_off;
-    v2->lines = (const void *)((const uint8_t *)v2->ctrl + c.vcpu_off);
-    v2->ring_lines = (const void *)((const uint8_t *)v2->ctrl + c.ring_off);
+    v2->pending = (const uint8_t SHARED *)v2->ctrl + c.pending_off;
+    v2->lines = (const void SHARED *)(v2->pending - c.pending_off + c.vcpu_off);
+    v2->ring_lines = (const void SHARED *)(v2->pending - c.pending_off +
+                                           c.ring_off);
     h->arm64 = c.features & VMEV2_FEAT_ARM64;
     v2->access_looks = c.features & VMEV2_FEAT_ACCESS_LOOKS;
     h->clock.time = c.clock_time;
@@ -548,11 +550,13 @@ void v2_free(vmiring *h, bool child)
                 ops->unmap(h->host, (void *)v2->rings[i].bytes,
                            v2->ring_bytes / HOST_PAGE, 2);
         if ( v2->user )
-            ops->unmap(h->host, v2->user, v2->frames[VMEV2_RES_USER], 1);
+            ops->unmap(h->host, (void __force *)v2->user,
+                       v2->frames[VMEV2_RES_USER], 1);
         if ( v2->slots )
-            ops->unmap(h->host, v2->slots, v2->frames[VMEV2_RES_SLOTS], 1);
+            ops->unmap(h->host, (void __force *)v2->slots,
+                       v2->frames[VMEV2_RES_SLOTS], 1);
         if ( v2->ctrl )
-            ops->unmap(h->host, (void *)v2->ctrl,
+            ops->unmap(h->host, (void __force *)v2->ctrl,
                        v2->frames[VMEV2_RES_CTRL], 1);
         if ( h->local_port >= 0 )
             ops->unbind(h->host, h->local_port);

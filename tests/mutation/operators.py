@@ -6,10 +6,11 @@ import re
 
 XEN = "xen/common/vm_event/"
 SDK = "libvmi-ring/src/"
-FILES = [XEN + name for name in ("area.c", "channel.c", "core.c", "dmop.c", "legacy.c",
-                                 "private.h", "ring.c", "slot.c", "validate.c")] + \
-    [SDK + name for name in ("event.c", "legacy.c", "receive.c", "shm.h", "v2.c",
-                             "v2_control.c", "v2_open.c")]
+FILES = [XEN + name for name in ("access.c", "area.c", "channel.c", "core.c",
+                                 "deadline.c", "dmop.c", "legacy.c", "private.h",
+                                 "ring.c", "slot.c", "validate.c")] + \
+    [SDK + name for name in ("capture_parse.c", "event.c", "legacy.c", "receive.c",
+                             "shm.h", "v2.c", "v2_control.c", "v2_open.c")]
 
 # Barriers: (pattern, replacement, name).
 BARRIERS = [
@@ -44,7 +45,7 @@ CONDITION = re.compile(r"^(\s+(?:else )?if \( )(.*)( \))$")
 # Bounds, off by one.
 BOUNDS = re.compile(r" (<=|>=|<|>) ")
 BOUND_FILES = {XEN + "ring.c", XEN + "validate.c", XEN + "legacy.c", SDK + "event.c",
-               SDK + "v2.c", SDK + "v2_open.c"}
+               SDK + "v2.c", SDK + "v2_open.c", SDK + "capture_parse.c"}
 OTHER = {"<=": "<", ">=": ">", "<": "<=", ">": ">="}
 EQUAL = re.compile(r" (==|!=) ")
 EQUAL_FILES = {XEN + "ring.c", XEN + "slot.c", SDK + "v2.c"}

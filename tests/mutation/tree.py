@@ -1,12 +1,32 @@
 # SPDX-License-Identifier: MIT
 """A copy of the source tree, with its builds, in which one line is changed."""
 
+import filecmp
 import os
 import shutil
 import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PARTS = ["CMakeLists.txt", "cmake", "xen", "sim", "libvmi-ring", "tests", "LICENSE"]
+
+
+def mirror(source, to):
+    """Makes to what source is; what is the same keeps its time."""
+    if os.path.isdir(source):
+        os.makedirs(to, exist_ok=True)
+        names = set(os.listdir(source)) - {"build", "__pycache__"}
+        for name in set(os.listdir(to)) - names:
+            old = os.path.join(to, name)
+            if os.path.isdir(old) and not os.path.islink(old):
+                shutil.rmtree(old)
+            else:
+                os.remove(old)
+        for name in names:
+            mirror(os.path.join(source, name), os.path.join(to, name))
+    elif os.path.exists(source):
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        if not os.path.exists(to) or not filecmp.cmp(source, to, shallow=False):
+            shutil.copy(source, to)
 
 
 class Tree:
@@ -17,15 +37,8 @@ class Tree:
         self.log = open(log, "ab")
         self.sched_out = os.path.join(self.where, "build-sched")
         self.cmake_out = os.path.join(self.where, "build")
-        shutil.rmtree(self.where, ignore_errors=True)
         for part in PARTS:
-            source, to = os.path.join(TOP, part), os.path.join(self.where, part)
-            if os.path.isdir(source):
-                shutil.rmtree(to, ignore_errors=True)
-                shutil.copytree(source, to)
-            elif os.path.exists(source):
-                os.makedirs(self.where, exist_ok=True)
-                shutil.copy2(source, to)
+            mirror(os.path.join(TOP, part), os.path.join(self.where, part))
 
     def run(self, command, timeout, **more):
         """The exit status; None when it took too long."""

@@ -87,6 +87,61 @@ eva()
     fi
 }
 
+shared_memory()
+{
+    sparse -std=gnu11 -D_GNU_SOURCE -D__x86_64__ "${includes[@]}" \
+        -DVMIRING_LEGACY_PLUGIN='""' "$@" 2>&1 | grep -v '^/usr/' || true
+}
+
+# Pointers to what Xen shares are noderef: only the accessors follow them.
+check_shared_memory()
+{
+    local out=$1
+
+    if shared_memory tests/static/seeded-shared.c | grep -q 'dereference of noderef'; then
+        result "$out/results" pass sparse.finds-seeded
+    else
+        result "$out/results" fail sparse.finds-seeded "found none"
+    fi
+    shared_memory libvmi-ring/src/*.c >"$out/sparse.txt"
+    silent "$out" sparse cat "$out/sparse.txt"
+}
+
+# What Xen 4.17's docs/misra/rules.rst adopts, as far as cppcheck has it.
+misra_rules='1\.3|3\.2|5\.[1-4]|6\.2|8\.([14568]|10|12)|9\.[12]|13\.6|14\.1'
+misra_rules+='|16\.7|17\.[34]|20\.(7|13|14)'
+
+# misra FILE...: "RULE | FILE" for each breach of an adopted rule.
+misra()
+{
+    local file shim=$REPO_ROOT/sim/shim/include
+
+    for file; do
+        timeout 120 cppcheck --addon=misra --std=c99 --quiet --max-configs=1 \
+            --template='{id} {file}' --include="$shim/xen/config.h" \
+            -D__XEN_TOOLS__ -D__x86_64__ -D__GNUC__ -I"$shim" \
+            -I"$REPO_ROOT/sim/shim" -I"$REPO_ROOT/sim/arch" -Ixen/include \
+            -Ixen/common/vm_event "$file" 2>&1
+    done | grep -E "^misra-c2012-($misra_rules) (xen|tests)/" |
+        sed 's/^misra-c2012-//; s/ / | /' | sort -u
+}
+
+# No breach that is not a deviation, and no deviation that is not one any more.
+check_misra()
+{
+    local out=$1
+
+    if misra tests/static/seeded-misra.c | grep -q '^20\.7'; then
+        result "$out/results" pass misra.finds-seeded
+    else
+        result "$out/results" fail misra.finds-seeded "found none"
+    fi
+    misra xen/common/vm_event/*.c xen/arch/x86/vm_event_v2.c >"$out/misra.found"
+    grep -v '^#' "$here/misra-deviations" | sed 's/ | [^|]*$//' | sort -u |
+        diff - "$out/misra.found" >"$out/misra.diff" || true
+    silent "$out" misra cat "$out/misra.diff"
+}
+
 main()
 {
     local out build=$2 file
@@ -98,6 +153,8 @@ main()
     mapfile -t scripts < <(git ls-files '*.sh' check demo)
     silent "$out" shellcheck shellcheck -x -P SCRIPTDIR -P . "${scripts[@]}"
     check_double_fetch "$out"
+    check_misra "$out"
+    check_shared_memory "$out"
 
     eva "$out" record libvmi-ring/src/event.c 's/ \|\| rec->size > avail//'
     eva "$out" validate xen/common/vm_event/validate.c \
@@ -118,7 +175,8 @@ main()
     done
     # Eva's record parser, and what handles memory that an agent can write.
     clang-tidy -p "$build" --quiet --checks="$(cat "$here/tidy-checks")" \
-        xen/common/vm_event/{ring,validate,slot}.c libvmi-ring/src/event.c \
+        xen/common/vm_event/{ring,validate,slot}.c \
+        libvmi-ring/src/{event,v2,capture_parse}.c \
         2>/dev/null | grep -E 'warning:|error:' >"$out/tidy.txt" || true
     silent "$out" clang-tidy cat "$out/tidy.txt"
 }
