@@ -270,7 +270,8 @@ static void answer_rest(vmiring *h)
         if ( !shm_acquire8(&v2->pending[vcpu]) )
             continue;
 
-        req = shm_acquire64(&v2_slot(v2, vcpu)->req_seq);  /* S2 */
+        /* Not S2: nothing of the request is read. */
+        req = shm_read64(&v2_slot(v2, vcpu)->req_seq);
         if ( req == v->answered ||
              req == shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
             continue;

@@ -22,6 +22,7 @@ BARRIERS = [
     (r"\bvm_event_store_release\((?!uint64_t)", "vm_event_store(", "no-release"),
     (r"= vm_event_load_acquire\(", "= vm_event_load(", "no-acquire"),
     (r"\bshm_acquire(32|64)\((?!const)", r"shm_read\1(", "no-acquire"),
+    (r"\bshm_acquire8\(&(?=v2)", r"*(const volatile uint8_t *)(&", "no-acquire"),
     (r"\bshm_release32\(([^)]*)\);", r"shm_write32(\1);", "no-release"),
     (r"\bshm_release64\(([^,()]*), ([^)]*)\);",
      r"__atomic_store_n(\1, \2, __ATOMIC_RELAXED);", "no-release"),
