@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/fuzz/run.sh OUT BUILD [--long]: each fuzzer first replays its corpus,
-# then goes on from there for a while: FUZZ_SECONDS, 12 by default, 600 with
+# then goes on from there for a while: FUZZ_SECONDS, 9 by default, 600 with
 # --long. New inputs stay in OUT; a crashing one is named in the result.
 #
 # tests/fuzz/run.sh --minimise FROM: the smallest files of FROM/NAME/corpus that
@@ -70,7 +70,7 @@ minimise()
 
 main()
 {
-    local out=$1 build=$2/fuzz long=${3:-} name seconds=${FUZZ_SECONDS:-12}
+    local out=$1 build=$2/fuzz long=${3:-} name seconds=${FUZZ_SECONDS:-9}
 
     mkdir -p "$out"
     [ -z "$long" ] || seconds=${FUZZ_SECONDS:-600}
