@@ -4,7 +4,8 @@
 # tests/coverage/run.sh OUT BUILD [--long]: which lines, branches and conditions
 # (MC/DC) of xen/ and of the library the harness and the unit tests reach. Fails
 # below a file's floor (tests/coverage/floors); docs/COVERAGE.md says what is
-# not reached. With --long the threads of 128 vCPUs run as well.
+# not reached. With --long the threads of 128 vCPUs run as well; with --write the
+# table there is made anew.
 set -euo pipefail
 
 # shellcheck source=scripts/common.sh
@@ -30,9 +31,13 @@ build_instrumented()
 
 main()
 {
-    local out=$1 from=$2/coverage long=${3:-} skip='threads\..*\.128$' program
+    local out=$1 from=$2/coverage long='' write='' skip='threads\..*\.128$' program
     local -a objects=() sources
 
+    case ${3:-} in
+    --long) long=yes ;;
+    --write) write=--write ;;
+    esac
     mkdir -p "$out/profile"
     rm -f "$out"/profile/*
     [ -z "$long" ] || skip='^$'
@@ -61,7 +66,7 @@ main()
         "${objects[@]:1}" -sources "${sources[@]}" >"$out/annotated.txt" \
         2>>"$out/cov.log"
     python3 "$REPO_ROOT/tests/coverage/floors.py" "$REPO_ROOT" \
-        "$out/summary.json" "$out/results" | tee "$out/table"
+        "$out/summary.json" "$out/results" ${write:+"$write"} | tee "$out/table"
 }
 
 main "$@"
