@@ -3,11 +3,13 @@
 """long.py PROGRAM COUNT SECONDS: goes on where tests/sched/log ends.
 
 Runs COUNT seeds of each scenario, model and mode at a time until SECONDS have
-passed, and appends a line for each to the log: commit, scenario, model, mode,
-first and last seed, result. The commit is the last one that changed what is
-run, so that lines of the same commit add up; --sum prints that sum.
+passed, and appends a line for each to the log: code, commit, scenario, model,
+mode, first and last seed, result. The code is a hash of the files that are run,
+so that lines of the same code add up, whatever commits came after; --sum prints
+that sum. The commit is the last one that changed them.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -20,9 +22,13 @@ CODE = ["xen/common", "xen/include", "xen/arch/x86", "libvmi-ring/src", "sim/shi
         "sim/arch", "tests/harness/harness.c", "tests/sched/*.c", "tests/sched/*.h"]
 
 
-def commit():
-    return subprocess.check_output(["git", "-C", TOP, "log", "-1", "--format=%h",
-                                    "--"] + CODE, text=True).strip()
+def git(*arguments):
+    return subprocess.check_output(("git", "-C", TOP) + arguments + ("--", *CODE),
+                                   text=True).strip()
+
+
+def code():
+    return hashlib.sha1(git("ls-files", "-s").encode()).hexdigest()[:12]
 
 
 def entries(of):
@@ -31,11 +37,11 @@ def entries(of):
             for line in f:
                 part = line.split()
                 if part and part[0] == of:
-                    yield tuple(part[1:4]), int(part[4]), int(part[5]), part[6]
+                    yield tuple(part[2:5]), int(part[5]), int(part[6]), part[7]
 
 
 def main():
-    here = commit()
+    here, commit = code(), git("log", "-1", "--format=%h")
     if sys.argv[1:] == ["--sum"]:
         return print_sum(here)
     program, count, limit = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -53,8 +59,8 @@ def main():
                                   capture_output=True, text=True, check=False)
             result = "ok" if done.returncode == 0 else "FAILED"
             with open(LOG, "a", encoding="utf-8") as f:
-                f.write("%s %s %d %d %s\n" % (here, " ".join(key), first,
-                                              first + count - 1, result))
+                f.write("%s %s %s %d %d %s\n" % (here, commit, " ".join(key), first,
+                                                 first + count - 1, result))
             if done.returncode:
                 print(done.stdout, done.stderr)
                 return 1

@@ -21,7 +21,7 @@ def twins():
     with open(os.path.join(HERE, "twins"), encoding="utf-8") as f:
         for line in f:
             if line.strip() and not line.startswith("#"):
-                yield [part.strip() for part in line.split(" | ")]
+                yield line.rstrip("\n").split(" | ")
 
 
 def hunt(tree, scenarios, model):
