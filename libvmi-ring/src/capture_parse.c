@@ -72,8 +72,11 @@ static void get_text(char *out, size_t room, const struct element *el)
     size_t i;
 
     for ( i = 0; i < size; i++ )
-        out[i] = el->value[i] >= ' ' && el->value[i] <= '~' ? (char)el->value[i]
-                                                            : '?';
+    {
+        uint8_t c = el->value[i];
+
+        out[i] = (char)(c >= ' ' && c <= '~' ? c : '?');
+    }
     out[size] = 0;
 }
 
