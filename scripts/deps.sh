@@ -10,6 +10,7 @@
 #   bench  other rings to measure against
 #   proof  model checker, static analysers, coverage, user-mode emulation
 #   xen-arm64  emulators for the arm64 suite
+#   qemu   what building QEMU needs
 #
 # Only what is missing is installed, and nothing is asked of the network when
 # nothing is missing. No Xen and no kernel package is installed: their
@@ -40,6 +41,9 @@ packages_bench=(libck-dev libdpdk-dev gnuplot-nox)
 
 # The agent's documents and what its output goes to.
 packages_agent=(python3-jsonschema scdoc rsyslog rsyslog-kafka strace)
+
+# QEMU with its intercepts mended is built from Debian's source.
+packages_qemu=(libglib2.0-dev libpixman-1-dev meson ninja-build patch python3-venv)
 
 packages_arm64=(gcc-aarch64-linux-gnu)
 
@@ -103,11 +107,12 @@ main()
         base)  wanted+=("${packages_base[@]}") ;;
         xen)   wanted+=("${packages_xen[@]}") ;;
         xen-arm64) wanted+=("${packages_xen_arm64[@]}") ;;
+        qemu)  wanted+=("${packages_qemu[@]}") ;;
         arm64) wanted+=("${packages_arm64[@]}") ;;
         bench) wanted+=("${packages_bench[@]}") ;;
         proof) wanted+=("${packages_proof[@]}") ;;
         agent) wanted+=("${packages_agent[@]}") ;;
-        *)     die "unknown package group '$group' (known: base, xen, arm64, xen-arm64, bench, proof, agent)" ;;
+        *)     die "unknown package group '$group' (known: base, xen, qemu, arm64, xen-arm64, bench, proof, agent)" ;;
         esac
     done
 

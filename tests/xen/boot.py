@@ -199,8 +199,8 @@ def qemu_command(args, initrd, results_port):
     xen_args = (XEN_ARGS + " " + args.xen_args).strip()
     # A comma ends a module's arguments unless it is doubled.
     module_args = DOM0_ARGS.replace(",", ",,")
-    return ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg",
-            "-cpu", CPU, "-smp", str(args.cpus), "-m", args.memory, "-display", "none",
+    return [args.qemu, "-machine", "q35", "-accel", "tcg", "-cpu", args.cpu,
+            "-smp", str(args.cpus), "-m", args.memory, "-display", "none",
             "-no-reboot", "-net", "none", "-monitor", "none",
             *(["-icount", "shift=3,sleep=off"] if args.icount else []),
             "-serial", "mon:stdio", "-serial", results_port,
@@ -295,6 +295,8 @@ def parse_arguments():
     parser.add_argument("--xen-args", default="")
     parser.add_argument("--arch", choices=["x86_64", "arm64"],
                         default="x86_64")
+    parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--cpu", default=CPU)
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--cpus", type=int, default=1,
                         help="more than one only with --icount, which has them "
