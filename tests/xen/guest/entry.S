@@ -18,7 +18,8 @@
     .text
     .code32
     .globl pvh_entry, secondary_entry, hypercall_page
-    .globl trap_stub, unexpected_stub, sipi_start, sipi_end
+    .globl trap_stub, protection_stub, unexpected_stub
+    .globl sipi_start, sipi_end
 
 pvh_entry:
     cld
@@ -67,6 +68,18 @@ restarted_entry:
     hlt
     jmp 1b
 
+/*
+ * WRMSR alone raises it, and is stepped over. Xen has done so where the write
+ * waited for an answer.
+ */
+protection_stub:
+    addl $4, %esp               /* the error code */
+    pushl %eax
+    movl 4(%esp), %eax
+    cmpw $0x300f, (%eax)
+    popl %eax
+    jne trap_stub
+    addl $2, (%esp)
 /*
  * The stack is aligned to its size and its lowest word holds the vCPU's
  * number: how a stub knows where it runs, without segment tricks.

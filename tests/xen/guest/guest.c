@@ -9,6 +9,9 @@
  *   cr0 cr3 cr4         toggle WP, change page directory, toggle TSD
  *   msr                 write SYSENTER_EIP
  *   cpuid int3 step     CPUID, breakpoint, one single-stepped instruction
+ *   icebp               ICEBP, which raises #DB
+ *   xcr0                toggle SSE in XCR0 (needs a processor with XSAVE)
+ *   gp                  write SYSENTER_EIP with what raises #GP
  *   desc                SGDT, SIDT, LIDT
  *   reply               check the answer to each guest request
  *   smp=N               start N vCPUs (default 1)
@@ -27,7 +30,10 @@
 
 #define CR0_WP      (1U << 16)
 #define CR4_TSD     (1U << 2)   /* not PGE: clients mask it, for its TLB flushes */
+#define CR4_OSXSAVE (1U << 18)
+#define XCR0_SSE    (1U << 1)
 #define MSR_SYSENTER_EIP 0x176
+#define NOT_CANONICAL 0x800000000000ULL
 #define DUMP_EVERY  1024U
 #define LOOK_EVERY_NS 20000000U
 
@@ -45,6 +51,9 @@ enum {
     DO_DUMP          = 1U << 10,
     DO_STEP          = 1U << 11,
     DO_SERVE         = 1U << 12,
+    DO_ICEBP         = 1U << 13,
+    DO_XCR0          = 1U << 14,
+    DO_GP            = 1U << 15,
 };
 
 static const struct {
@@ -56,6 +65,7 @@ static const struct {
     { "int3", DO_INT3 },        { "desc", DO_DESC },   { "reply", DO_REPLY },
     { "off", DO_OFF },          { "dump", DO_DUMP },   { "step", DO_STEP },
     { "serve", DO_SERVE },
+    { "icebp", DO_ICEBP },      { "xcr0", DO_XCR0 },   { "gp", DO_GP },
 };
 
 static struct guest_layout *const layout =
@@ -125,7 +135,7 @@ static void count_write(struct guest_vcpu_block *me, uint32_t wanted,
     count(wanted == got ? &me->writes_kept : &me->writes_denied);
 }
 
-static void do_control_registers(struct guest_vcpu_block *me, uint32_t n)
+static void do_control_registers(struct guest_vcpu_block *me)
 {
     uint32_t value;
 
@@ -137,7 +147,7 @@ static void do_control_registers(struct guest_vcpu_block *me, uint32_t n)
     }
     if ( doing & DO_CR3 )
     {
-        value = page_directory(n);
+        value = page_directory(read_cr3() == page_directory(0));
         write_cr3(value);
         count_write(me, value, read_cr3());
     }
@@ -146,6 +156,12 @@ static void do_control_registers(struct guest_vcpu_block *me, uint32_t n)
         value = read_cr4() ^ CR4_TSD;
         write_cr4(value);
         count_write(me, value, read_cr4());
+    }
+    if ( doing & DO_XCR0 )
+    {
+        value = read_xcr0() ^ XCR0_SSE;
+        write_xcr0(value);
+        count_write(me, value, read_xcr0());
     }
 }
 
@@ -166,7 +182,7 @@ static void iterate(struct guest_vcpu_block *me, uint32_t vcpu, uint32_t n)
         /* Fresh for each request and each vCPU: a stale answer shows. */
         do_guest_request(me, (vcpu << 24) ^ (n * 2654435761U));
 
-    do_control_registers(me, n);
+    do_control_registers(me);
 
     if ( doing & DO_MSR )
     {
@@ -178,6 +194,10 @@ static void iterate(struct guest_vcpu_block *me, uint32_t vcpu, uint32_t n)
               ? &me->cpuid_replaced : &me->cpuid_native);
     if ( doing & DO_INT3 )
         asm volatile ( "int3" );
+    if ( doing & DO_ICEBP )
+        asm volatile ( ".byte 0xf1" );
+    if ( doing & DO_GP )
+        write_msr(MSR_SYSENTER_EIP, NOT_CANONICAL + n);
     if ( doing & DO_STEP )
         single_step();
     if ( doing & DO_DESC )
@@ -251,6 +271,8 @@ static void run_vcpu(uint32_t vcpu)
     struct guest_vcpu_block *me = &layout->vcpu[vcpu];
     uint32_t n;
 
+    if ( doing & DO_XCR0 )
+        write_cr4(read_cr4() | CR4_OSXSAVE);
     layout->header.phase[vcpu] = GUEST_PHASE_WAITING;
     wait_for_go(vcpu);
     layout->header.phase[vcpu] = GUEST_PHASE_RUNNING;

@@ -52,6 +52,19 @@ static inline void write_cr4(uint32_t v)
     asm volatile ( "mov %0, %%cr4" :: "r" (v) : "memory" );
 }
 
+static inline uint32_t read_xcr0(void)
+{
+    uint32_t lo, hi;
+
+    asm volatile ( "xgetbv" : "=a" (lo), "=d" (hi) : "c" (0) );
+    return lo;
+}
+
+static inline void write_xcr0(uint32_t v)
+{
+    asm volatile ( "xsetbv" :: "c" (0), "a" (v), "d" (0) : "memory" );
+}
+
 static inline uint64_t read_msr(uint32_t msr)
 {
     uint32_t lo, hi;
@@ -85,6 +98,7 @@ static inline void single_step(void)
 void secondary_entry(void);
 extern const char sipi_start[], sipi_end[];
 void trap_stub(void);
+void protection_stub(void);
 void unexpected_stub(void);
 extern char hypercall_page[];
 

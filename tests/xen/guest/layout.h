@@ -91,7 +91,7 @@ struct guest_vcpu_block {
     struct guest_counter cpuid_replaced;/* ... with GUEST_CPUID_ANSWER */
     struct guest_counter writes_kept;   /* CR/MSR writes that read back new */
     struct guest_counter writes_denied; /* ... that read back unchanged */
-    struct guest_counter traps;         /* #BP and #DB that the guest took */
+    struct guest_counter traps;         /* #BP, #DB, #GP that the guest took */
 };
 
 struct guest_layout {

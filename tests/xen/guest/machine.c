@@ -20,6 +20,7 @@
 #define VECTORS     256
 #define VECTOR_DEBUG 1
 #define VECTOR_BREAKPOINT 3
+#define VECTOR_PROTECTION 13
 
 struct table_register {
     uint16_t limit;
@@ -132,7 +133,9 @@ void load_descriptor_tables(void)
     for ( vector = 0; vector < VECTORS; vector++ )
         set_gate(vector,
                  vector == VECTOR_DEBUG || vector == VECTOR_BREAKPOINT
-                 ? trap_stub : unexpected_stub);
+                 ? trap_stub
+                 : vector == VECTOR_PROTECTION ? protection_stub
+                                               : unexpected_stub);
 
     asm volatile ( "lgdt %0\n\t"
                    "ljmp %1, $1f\n"
