@@ -29,6 +29,7 @@ struct sim_port {
     pthread_rwlock_t lock;
     enum { PORT_FREE, PORT_UNBOUND, PORT_INTERDOMAIN, PORT_LOCAL } state;
     domid_t remote;
+    unsigned int vcpu;          /* whom fn is told of */
     xen_event_channel_notification_t fn;
     struct sim_binding *binding;
 };
@@ -161,9 +162,10 @@ int alloc_unbound_xen_event_channel(struct domain *ld, unsigned int lvcpu,
 {
     int port;
 
-    (void)lvcpu;
     spin_lock(&ld->event_lock);
     port = new_port(ld, PORT_UNBOUND, remote_domid, fn);
+    if ( port > 0 )
+        ld->port[port]->vcpu = lvcpu;
     spin_unlock(&ld->event_lock);
 
     return port;
@@ -289,15 +291,17 @@ void sim_evtchn_send(struct sim_binding *b)
     struct domain *rd = b->rd;
     xen_event_channel_notification_t fn;
     struct sim_port *p = read_port(rd, b->rport, false);
+    unsigned int vcpu;
 
     if ( !p )
         return;
     fn = p->binding == b ? p->fn : NULL;
+    vcpu = p->vcpu;
     unread_port(p);
 
     rcu_lock_domain(rd);
     if ( fn )
-        fn(rd->vcpu[0], b->rport);
+        fn(rd->vcpu[vcpu], b->rport);
     rcu_unlock_domain(rd);
 }
 
@@ -319,6 +323,34 @@ uint64_t sim_evtchn_pending(struct sim_binding *b)
 }
 
 /* ---- a domain's port space ---- */
+
+unsigned int sim_evtchn_fill(struct domain *d, unsigned int leave)
+{
+    unsigned int used = sim_evtchn_ports(d), nr = 0;
+
+    spin_lock(&d->event_lock);
+    while ( used + nr + leave < NR_PORTS &&
+            new_port(d, PORT_LOCAL, d->domain_id, NULL) > 0 )
+        nr++;
+    spin_unlock(&d->event_lock);
+
+    return nr;
+}
+
+void sim_evtchn_reset(struct domain *d)
+{
+    unsigned int i;
+
+    spin_lock(&d->event_lock);
+    for ( i = 1; i < d->max_ports; i++ )
+        if ( d->port[i] && !d->port[i]->fn && d->port[i]->state == PORT_LOCAL )
+        {
+            lock_port(d->port[i]);
+            free_port(d->port[i]);
+            unlock_port(d->port[i]);
+        }
+    spin_unlock(&d->event_lock);
+}
 
 void sim_evtchn_init(struct domain *d)
 {

@@ -128,6 +128,10 @@ evtchn_port_t sim_evtchn_local(const struct sim_binding *b);
 uint64_t sim_evtchn_pending(struct sim_binding *b);
 /* Ports of d that are in use. */
 unsigned int sim_evtchn_ports(struct domain *d);
+/* The guest opens ports of its own until only so many are left. */
+unsigned int sim_evtchn_fill(struct domain *d, unsigned int leave);
+/* EVTCHNOP_reset: the guest's own ports close; Xen's are left alone. */
+void sim_evtchn_reset(struct domain *d);
 void sim_evtchn_init(struct domain *d);
 void sim_evtchn_destroy(struct domain *d);
 void sim_evtchn_free(struct domain *d);

@@ -287,6 +287,33 @@ struct vmev2_ring_line *v2_ring_line(struct agent *a, unsigned int ring)
     return (struct vmev2_ring_line *)((uint8_t *)ctrl + ctrl->ring_off) + ring;
 }
 
+evtchn_port_t v2_slot_port(struct agent *a, unsigned int vcpu)
+{
+    const struct vmev2_ctrl *ctrl = v2_ctrl(a);
+    const uint32_t *ports = (const void *)((const uint8_t *)ctrl +
+                                           ctrl->port_off);
+
+    return __atomic_load_n(&ports[vcpu], __ATOMIC_RELAXED);
+}
+
+int v2_bind_slot(struct agent *a, unsigned int vcpu, struct sim_binding **port)
+{
+    return sim_evtchn_bind(a->d, v2_slot_port(a, vcpu), port);
+}
+
+void v2_ring(struct sim_binding *port)
+{
+    ring_bell(port);
+}
+
+uint8_t v2_byte(struct agent *a, unsigned int vcpu)
+{
+    const struct vmev2_ctrl *ctrl = v2_ctrl(a);
+
+    return __atomic_load_n((const uint8_t *)ctrl + ctrl->pending_off + vcpu,
+                           __ATOMIC_ACQUIRE);
+}
+
 uint64_t v2_pending(struct agent *a, unsigned int vcpu)
 {
     struct vmev2_slot *slot = v2_slot(a, vcpu);

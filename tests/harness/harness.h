@@ -70,6 +70,14 @@ int v2_info(struct domain *d, struct vmev2_op_info *info, unsigned int first,
 uint32_t v2_state(struct domain *d);
 struct vmev2_vcpu_info v2_vcpu(struct domain *d, unsigned int vcpu);
 
+/* The port of a slot, as the control page says; 0: none. */
+evtchn_port_t v2_slot_port(struct agent *a, unsigned int vcpu);
+int v2_bind_slot(struct agent *a, unsigned int vcpu, struct sim_binding **port);
+/* A kick of any port. */
+void v2_ring(struct sim_binding *port);
+/* VMEV2_PENDING_* of a slot. */
+uint8_t v2_byte(struct agent *a, unsigned int vcpu);
+
 struct vmev2_ctrl *v2_ctrl(struct agent *a);
 struct vmev2_slot *v2_slot(struct agent *a, unsigned int vcpu);
 /* The request that waits in a slot; 0: none. */

@@ -245,7 +245,8 @@ static void test_create_fields(void)
         struct vmev2_op_create create;
         int rc;
     } cases[] = {
-        { "flag", { .flags = 2 }, -EINVAL },
+        { "flag", { .flags = 4 }, -EINVAL },
+        { "pad2", { .pad2 = 1 }, -EINVAL },
         { "flag 31", { .flags = 1U << 31 }, -EINVAL },
         { "pad", { .pad = 1 }, -EINVAL },
         { "death policy", { .on_death = VMEV2_DEATH_CRASH + 1 }, -EINVAL },

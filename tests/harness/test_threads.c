@@ -226,6 +226,171 @@ static void scenario_sync(void)
     end_world();
 }
 
+/* ---- workers: some vCPUs each, by the ports of their slots ---- */
+
+#define WORKERS 4U
+
+struct worker {
+    const struct agent *a;
+    unsigned int first, end;    /* vCPUs */
+    struct sim_binding **port;  /* of the world's vCPUs */
+    bool die;                   /* at any moment, and come again */
+    uint64_t answered;
+};
+
+static void bind_worker(struct worker *wk)
+{
+    struct agent a = *wk->a;
+    unsigned int i;
+
+    for ( i = wk->first; i < wk->end; i++ )
+        CHECK_EQ(v2_bind_slot(&a, i, &wk->port[i]), 0);
+}
+
+static void unbind_worker(struct worker *wk)
+{
+    unsigned int i;
+
+    for ( i = wk->first; i < wk->end; i++ )
+        sim_evtchn_unbind(wk->port[i]);
+}
+
+/* Answers what is for whoever pending says; the number of answers. */
+static unsigned int answer_some(struct agent *a, unsigned int first,
+                                unsigned int end, uint8_t pending,
+                                struct sim_binding **port)
+{
+    unsigned int i, nr = 0;
+
+    for ( i = first; i < end; i++ )
+    {
+        if ( v2_byte(a, i) != pending || !v2_pending(a, i) ||
+             v2_byte(a, i) != pending )
+            continue;
+        answer_with_registers(a, i);
+        nr++;
+        if ( port )
+            v2_ring(port[i]);
+    }
+    if ( nr && !port )
+        v2_kick(a);
+
+    return nr;
+}
+
+static bool wait_any(struct worker *wk, int ms)
+{
+    struct pollfd fd[128];
+    unsigned int i, nr = wk->end - wk->first;
+
+    for ( i = 0; i < nr; i++ )
+        fd[i] = (struct pollfd){ .fd = sim_evtchn_fd(wk->port[wk->first + i]),
+                                 .events = POLLIN };
+    if ( poll(fd, nr, ms) < 1 )
+        return false;
+    for ( i = 0; i < nr; i++ )
+        if ( fd[i].revents )
+            sim_evtchn_pending(wk->port[wk->first + i]);
+
+    return true;
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *wk = arg;
+    struct agent a = *wk->a;
+    unsigned int turn = 0;
+
+    sim_thread_init();
+    while ( !stopped() )
+    {
+        unsigned int nr = answer_some(&a, wk->first, wk->end,
+                                      VMEV2_PENDING_SLOT, wk->port);
+
+        /* What is found without having been told of is told of all the same. */
+        if ( !nr && !wait_any(wk, 20) )
+        {
+            nr = answer_some(&a, wk->first, wk->end, VMEV2_PENDING_SLOT,
+                             wk->port);
+            CHECK(!nr || wait_any(wk, LOST_MS));
+        }
+        wk->answered += nr;
+        if ( wk->die && ++turn % 7 == 0 )
+        {
+            unbind_worker(wk);
+            if ( turn % 2 )
+                sched_yield();
+            bind_worker(wk);
+        }
+    }
+
+    return NULL;
+}
+
+/*
+ * As many threads as there are workers, and the doorbell's.  With die, one of
+ * them loses its ports again and again: what it had is the doorbell's then.
+ */
+static void scenario_workers(uint32_t die)
+{
+    const struct vmev2_op_create wish = { .flags = VMEV2_CREATE_SLOT_PORTS };
+    struct sim_binding **port = calloc(w.nr, sizeof(*port));
+    struct worker worker[WORKERS] = {};
+    unsigned int i, nr = min(WORKERS, w.nr);
+    uint64_t answered = 0, orphans = 0;
+    pthread_t thread[WORKERS];
+    struct agent a;
+
+    w.check_reply = true;
+    CHECK_EQ(v2_create(&a, w.d, &wish), 0);
+    CHECK_EQ(a.created.slot_ports, w.nr);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_GUEST_REQUEST, true, true,
+                        VMEV2_REGS_CORE), 0);
+    for ( i = 0; i < nr; i++ )
+    {
+        worker[i] = (struct worker){ .a = &a, .first = w.nr * i / nr,
+                                     .end = w.nr * (i + 1) / nr, .port = port,
+                                     .die = die && !i };
+        bind_worker(&worker[i]);
+    }
+    for ( i = 0; i < nr; i++ )
+        BUG_ON(pthread_create(&thread[i], NULL, run_worker, &worker[i]));
+    start_vcpus();
+
+    while ( !all_done() )
+    {
+        unsigned int now = answer_some(&a, 0, w.nr, VMEV2_PENDING_ORPHAN, NULL);
+
+        if ( !now && !wait_bell(a.bell, 20) )
+        {
+            now = answer_some(&a, 0, w.nr, VMEV2_PENDING_ORPHAN, NULL);
+            CHECK(!now || wait_bell(a.bell, LOST_MS));
+        }
+        orphans += now;
+    }
+    __atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
+    for ( i = 0; i < nr; i++ )
+    {
+        pthread_join(thread[i], NULL);
+        answered += worker[i].answered;
+        CHECK(worker[i].answered > 0 || worker[i].die);
+    }
+    if ( !die )
+        CHECK_EQ(orphans, 0);
+    CHECK_EQ(answered + orphans, (uint64_t)w.nr * w.events);
+    for ( i = 0; i < w.nr; i++ )
+    {
+        CHECK_EQ(v2_vcpu(w.d, i).answered, w.events);
+        CHECK_EQ(v2_vcpu(w.d, i).stale + v2_vcpu(w.d, i).bad, 0);
+    }
+    for ( i = 0; i < nr; i++ )
+        unbind_worker(&worker[i]);
+    CHECK_EQ(v2_destroy(&a), 0);
+    end_world();
+    free(port);
+}
+
 /* Per vCPU, as a consumer sees them. */
 struct seen {
     uint64_t records, gaps, next;
@@ -745,6 +910,8 @@ static const struct {
     unsigned int events;        /* of all vCPUs together, unless told */
 } scenarios[] = {
     { "sync", scenario_sync, NULL, 0, 20000 },
+    { "workers", NULL, scenario_workers, false, 20000 },
+    { "workers-die", NULL, scenario_workers, true, 20000 },
     { "async", NULL, scenario_async, 0, 100000 },
     { "split", NULL, scenario_async, VMEV2_CREATE_SPLIT_RINGS, 100000 },
     { "wakeups", scenario_wakeups, NULL, 0, 20000 },

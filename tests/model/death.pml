@@ -13,7 +13,8 @@
  * Two agents come one after the other, at any time, and die at any time: also
  * between a create and its bind.  One vCPU raises sync requests.  A port is
  * the number of its opening; the callbacks compare it, as they do in Xen.
- * domain_pause() waits until the vCPU is outside of Xen.
+ * domain_pause() waits until the vCPU is outside of Xen.  No slot has a port of
+ * its own here: "a port is bound" is "the doorbell is".
  *
  * Holds: a vCPU that is paused has an owner, or will be let go: a bound agent,
  * or the policy HOLD, or the second's lease of an agent that is about to bind

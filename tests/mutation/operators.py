@@ -7,8 +7,8 @@ import re
 XEN = "xen/common/vm_event/"
 SDK = "libvmi-ring/src/"
 FILES = [XEN + name for name in ("access.c", "area.c", "channel.c", "core.c",
-                                 "deadline.c", "dmop.c", "legacy.c", "private.h",
-                                 "ring.c", "slot.c", "validate.c")] + \
+                                 "deadline.c", "dmop.c", "legacy.c", "ports.c",
+                                 "private.h", "ring.c", "slot.c", "validate.c")] + \
     [SDK + name for name in ("capture_parse.c", "event.c", "legacy.c", "receive.c",
                              "shm.h", "v2.c", "v2_control.c", "v2_open.c")]
 

@@ -3,18 +3,19 @@
  * Life of a version 2 channel: create, attach, death of the agent, destroy,
  * and the end of the domain.
  *
- *   state (as reported)     live   bound  ever_bound
+ *   state (as reported)     live   a port is bound   ever_bound
  *   NONE     no channel     -
- *   IDLE                    no     -      -
- *   CREATED                 yes    no     no
- *   ARMED                   yes    yes    yes
- *   HELD                    yes    no     yes
+ *   IDLE                    no     -                 -
+ *   CREATED                 yes    -                 no
+ *   ARMED                   yes    yes               yes
+ *   HELD                    yes    no                yes
  *   DEAD     ch->dead
  *
  * live changes under d->vm_event_lock with the domain paused, so that no vCPU
  * is in the middle of raising an event.  bound follows the doorbell's remote
- * end; when it is lost, a tasklet looks at what to do about it.  So it does when
- * a deadline has passed whose policy is not a matter of one vCPU (deadline.c).
+ * end, ever_bound too, and slots_bound those of the slots' ports; when one is
+ * lost, a tasklet looks at what to do about it.  So it does when a deadline has
+ * passed whose policy is not a matter of one vCPU (deadline.c).
  */
 #include <xen/err.h>
 #include <xen/mm.h>
@@ -53,10 +54,11 @@ uint32_t vm_event_channel_state(const struct vm_event_channel *ch)
         return VMEV2_STATE_DEAD;
     if ( !ch->live )
         return VMEV2_STATE_IDLE;
-    if ( read_atomic(&ch->bound) )
-        return VMEV2_STATE_ARMED;
+    if ( !read_atomic(&ch->ever_bound) )
+        return VMEV2_STATE_CREATED;
 
-    return read_atomic(&ch->ever_bound) ? VMEV2_STATE_HELD : VMEV2_STATE_CREATED;
+    return read_atomic(&ch->bound) || read_atomic(&ch->slots_bound)
+           ? VMEV2_STATE_ARMED : VMEV2_STATE_HELD;
 }
 
 /* Under ch->lock. */
@@ -66,34 +68,14 @@ static void show_state(struct vm_event_channel *ch)
         write_atomic(&ch->ctrl->state, vm_event_channel_state(ch));
 }
 
-/*
- * A port must not be freed, and be found again in the guest's hands, between
- * the two steps here.  One of the domain's own vCPUs is safe from that, since
- * ports change while the domain is paused; anybody else needs the lock.
- */
-void vm_event_notify(struct vm_event_channel *ch)
-{
-    bool own = current->domain == ch->d;
-    evtchn_port_t port;
-
-    if ( !own )
-        spin_lock(&ch->lock);
-
-    port = read_atomic(&ch->port);
-    if ( port )
-        notify_via_xen_event_channel(ch->d, port);
-
-    if ( !own )
-        spin_unlock(&ch->lock);
-}
-
-/* ---- the agent's end of the doorbell ---- */
+/* ---- the agent's ends ---- */
 
 /* Inside both event locks: note it, and let the tasklet do the rest. */
 void vm_event_port_bound(struct domain *rd, evtchn_port_t rport,
                          evtchn_port_t lport)
 {
     struct vm_event_channel *ch = vm_event_channel(rd);
+    struct vm_event_vcpu *vv;
 
     if ( !ch )
         return;
@@ -107,12 +89,19 @@ void vm_event_port_bound(struct domain *rd, evtchn_port_t rport,
         write_atomic(&ch->bound, true);
         show_state(ch);
     }
+    else if ( !ch->dead && (vv = vm_event_port_owner(ch, rport)) )
+    {
+        write_atomic(&vv->port_bound, true);
+        write_atomic(&ch->slots_bound, ch->slots_bound + 1);
+        show_state(ch);
+    }
     spin_unlock(&ch->lock);
 }
 
 void vm_event_port_closed(struct domain *rd, evtchn_port_t rport)
 {
     struct vm_event_channel *ch = vm_event_channel(rd);
+    struct vm_event_vcpu *vv;
 
     if ( !ch )
         return;
@@ -125,28 +114,26 @@ void vm_event_port_closed(struct domain *rd, evtchn_port_t rport)
         show_state(ch);
         tasklet_schedule(&ch->death);
     }
+    else if ( !ch->dead && (vv = vm_event_port_owner(ch, rport)) )
+    {
+        write_atomic(&vv->port_bound, false);
+        write_atomic(&ch->slots_bound, ch->slots_bound - 1);
+        show_state(ch);
+        tasklet_schedule(&ch->death);
+    }
     spin_unlock(&ch->lock);
 }
 
-static int open_port(struct domain *d)
-{
-    return alloc_unbound_xen_event_channel(d, 0, current->domain->domain_id,
-                                           vm_event_notification);
-}
-
 /*
- * The new doorbell was opened while the old one was there, so that no number
+ * The new ports were opened while the old ones were there, so that no number
  * is used again between two agents that race.  A new channel forgets that the
  * old doorbell was bound in the same step: its creator may bind it until then.
  */
 static void exchange_port(struct domain *d, struct vm_event_channel *ch,
-                          evtchn_port_t port, bool create)
+                          bool create)
 {
-    evtchn_port_t old;
-
     spin_lock(&ch->lock);
-    old = ch->port;
-    write_atomic(&ch->port, port);
+    vm_event_ports_swap(ch);
     write_atomic(&ch->bound, false);
     if ( create )
         write_atomic(&ch->ever_bound, false);
@@ -156,8 +143,7 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
     show_state(ch);
     spin_unlock(&ch->lock);
 
-    if ( old )
-        free_xen_event_channel(d, old);
+    vm_event_ports_drop(d, ch);
 }
 
 /*
@@ -208,7 +194,7 @@ static struct vm_event_channel *new_channel(struct domain *d)
 }
 
 struct layout {
-    uint32_t pending_off, vcpu_off, ring_off, ctrl_bytes;
+    uint32_t pending_off, vcpu_off, ring_off, port_off, ctrl_bytes;
     uint32_t ring_bytes;
     unsigned int nr_rings;
     unsigned int pages[VMEV2_RES_KINDS];
@@ -234,7 +220,8 @@ static int plan(const struct domain *d, uint32_t flags, uint32_t ring_bytes,
     l->pending_off = 1024;  /* behind struct vmev2_ctrl, with room to grow */
     l->vcpu_off = ROUNDUP(l->pending_off + n, 64);
     l->ring_off = l->vcpu_off + n * sizeof(struct vmev2_vcpu_line);
-    l->ctrl_bytes = l->ring_off + l->nr_rings * sizeof(struct vmev2_ring_line);
+    l->port_off = l->ring_off + l->nr_rings * sizeof(struct vmev2_ring_line);
+    l->ctrl_bytes = l->port_off + n * sizeof(uint32_t);
 
     l->pages[VMEV2_RES_CTRL] = PFN_UP(l->ctrl_bytes);
     l->pages[VMEV2_RES_SLOTS] = PFN_UP(n * VMEV2_SLOT_SIZE);
@@ -337,6 +324,7 @@ static void fill_ctrl(struct vm_event_channel *ch, const struct layout *l)
     ctrl->pending_off = l->pending_off;
     ctrl->vcpu_off = l->vcpu_off;
     ctrl->ring_off = l->ring_off;
+    ctrl->port_off = l->port_off;
     ctrl->ctrl_bytes = l->ctrl_bytes;
     ctrl->clock_time = NOW();
     ctrl->clock_wall = wall_clock();
@@ -382,6 +370,7 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     ch->expired_shown = &ch->ctrl->deadline_expired;
     ch->vcpu_line = (void *)((uint8_t *)ch->ctrl + l->vcpu_off);
     ch->ring_line = (void *)((uint8_t *)ch->ctrl + l->ring_off);
+    ch->port_shown = (void *)((uint8_t *)ch->ctrl + l->port_off);
     ch->nr_rings = l->nr_rings;
     ch->ring_bytes = l->ring_bytes;
     ch->generation++;
@@ -407,6 +396,7 @@ static void report(const struct vm_event_channel *ch,
         op->frames[i] = ch->area[i].mapped;
     op->released_before = ch->released_before;
     op->generation = ch->generation;
+    op->slot_ports = ch->slot_ports;
 }
 
 /* Somebody is about to bind, and is not kept from it. */
@@ -418,7 +408,7 @@ static bool lease_runs(const struct vm_event_channel *ch)
 static int check_create(const struct domain *d,
                         const struct vmev2_op_create *op)
 {
-    if ( (op->flags & ~VMEV2_CREATE_KNOWN) || op->pad )
+    if ( (op->flags & ~VMEV2_CREATE_KNOWN) || op->pad || op->pad2 )
         return -EINVAL;
 
     if ( op->on_death > VMEV2_DEATH_CRASH ||
@@ -469,7 +459,7 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
     struct layout l;
-    int port, rc = check_create(d, op);
+    int rc = check_create(d, op);
 
     if ( !rc )
         rc = check_vacant(d, ch);
@@ -491,12 +481,10 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     rc = allocate(d, ch, &l);
     if ( !rc )
         rc = vm_event_init_domain(d);
+    if ( !rc )
+        rc = vm_event_ports_open(d, ch, op->flags & VMEV2_CREATE_SLOT_PORTS);
     if ( rc )
         return rc;
-
-    port = open_port(d);
-    if ( port < 0 )
-        return port;
 
     domain_pause(d);
 
@@ -508,7 +496,7 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     if ( !rc )
         rc = set_up(ch, &l);
     if ( rc )
-        free_xen_event_channel(d, port);
+        vm_event_ports_drop(d, ch);
     else
     {
         ch->features = (l.nr_rings > 1 ? VMEV2_FEAT_SPLIT_RINGS : 0) |
@@ -517,12 +505,11 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
                        arch_vm_event_features(d) |
                        (vm_event_access_supported(d)
                         ? VMEV2_FEAT_MEM_ACCESS | VMEV2_FEAT_ACCESS_LOOKS : 0);
-        ch->ctrl->features = ch->features;
         ch->on_death = op->on_death;
         vm_event_deadline_set(ch, op);
         ch->agent = current->domain->domain_id;
         ch->live = true;
-        exchange_port(d, ch, port, true);
+        exchange_port(d, ch, true);
         report(ch, op);
         ch->released_before = 0;
     }
@@ -532,12 +519,18 @@ int vm_event_channel_create(struct domain *d, struct vmev2_op_create *op)
     return rc;
 }
 
-/* Under d->vm_event_lock. */
+/* The agent's controlling part, who bound the doorbell, has gone. */
+static bool vacant(const struct vm_event_channel *ch)
+{
+    return read_atomic(&ch->ever_bound) && !read_atomic(&ch->bound);
+}
+
+/* Under d->vm_event_lock.  May have to be continued: -ERESTART. */
 int vm_event_channel_attach(struct domain *d, uint32_t flags,
                             struct vmev2_op_create *op)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
-    int port;
+    int rc;
 
     if ( flags & ~VMEV2_ATTACH_KNOWN )
         return -EINVAL;
@@ -551,7 +544,9 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
 
     case VMEV2_STATE_CREATED:
     case VMEV2_STATE_ARMED:
-        if ( !(flags & VMEV2_ATTACH_TAKEOVER) )
+        /* Ports of slots alone are what the agent left behind. */
+        if ( !(flags & VMEV2_ATTACH_TAKEOVER) &&
+             (!vacant(ch) || lease_runs(ch)) )
             return -EBUSY;
         /*
          * The new agent may die before it binds.  Only HOLD says who then
@@ -568,24 +563,26 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
         return -ENOENT;
     }
 
-    port = open_port(d);
-    if ( port < 0 )
-        return port;
+    rc = vm_event_ports_open(d, ch, flags & VMEV2_ATTACH_SLOT_PORTS);
+    if ( rc )
+        return rc;
 
     domain_pause(d);
 
-    /* The living agent is told before its doorbell goes. */
+    /* The living agent is told before its ports go. */
     spin_lock(&ch->lock);
     ch->generation++;
     write_atomic(&ch->ctrl->generation, ch->generation);
     spin_unlock(&ch->lock);
-    vm_event_notify(ch);
+    vm_event_notify_all(ch);
 
     /* Its promise to look by itself is no promise of the new one (R6). */
     vm_event_rings_recall(d, ch);
 
     ch->agent = current->domain->domain_id;
-    exchange_port(d, ch, port, false);
+    exchange_port(d, ch, false);
+    /* Until its workers have bound, it has all requests itself. */
+    vm_event_slots_orphan(ch);
     report(ch, op);
 
     domain_unpause(d);
@@ -601,27 +598,24 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
  */
 static void detach(struct domain *d, struct vm_event_channel *ch, bool released)
 {
-    evtchn_port_t port;
-
     domain_pause(d);
 
     stop(d, ch, released);
 
     spin_lock(&ch->lock);
-    port = ch->port;
     show_state(ch);
     spin_unlock(&ch->lock);
 
-    vm_event_notify(ch);
+    vm_event_notify_all(ch);
 
+    /* What a create that was never continued has opened goes too. */
+    vm_event_ports_drop(d, ch);
     spin_lock(&ch->lock);
-    write_atomic(&ch->port, 0);
+    vm_event_ports_swap(ch);
     write_atomic(&ch->bound, false);
     write_atomic(&ch->agent_port, ~0U);
     spin_unlock(&ch->lock);
-
-    if ( port )
-        free_xen_event_channel(d, port);
+    vm_event_ports_drop(d, ch);
 
     domain_unpause(d);
 }
@@ -650,8 +644,8 @@ int vm_event_channel_destroy(struct domain *d, uint64_t generation)
 }
 
 /*
- * The doorbell lost its other end a while ago, or a deadline passed.  Look
- * again under the lock: another agent may have come since.
+ * A port lost its other end a while ago, or a deadline passed.  Look again under
+ * the lock: another agent, or another worker, may have come since.
  */
 static void cf_check act(void *data)
 {
@@ -668,8 +662,9 @@ static void cf_check act(void *data)
     if ( !d->is_dying && ch->live )
     {
         bool overdue = read_atomic(&ch->overdue);
+        bool waits = vm_event_slots_orphan(ch);
 
-        gone = !read_atomic(&ch->bound) && read_atomic(&ch->ever_bound) &&
+        gone = vacant(ch) && (waits || !read_atomic(&ch->slots_bound)) &&
                ch->on_death != VMEV2_DEATH_HOLD;
         crash = (gone && ch->on_death == VMEV2_DEATH_CRASH) ||
                 (overdue && ch->on_deadline == VMEV2_DEADLINE_CRASH);
@@ -708,7 +703,7 @@ static void show_domain(struct domain *d, uint32_t domain, uint32_t code)
     }
     spin_unlock(&ch->lock);
 
-    vm_event_notify(ch);
+    vm_event_notify_all(ch);
 }
 
 /* May run with arbitrary locks held: store and notify, no more. */

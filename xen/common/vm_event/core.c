@@ -367,8 +367,9 @@ static void dump_domain(struct domain *d)
     if ( !ch )
         return;
 
-    printk("%pd: vm_event %s, agent d%u port %u, generation %"PRIu64"\n", d,
-           names[vm_event_channel_state(ch)], ch->agent, ch->agent_port,
+    printk("%pd: vm_event %s, agent d%u port %u, %u of %u slots' ports bound,"
+           " generation %"PRIu64"\n", d, names[vm_event_channel_state(ch)],
+           ch->agent, ch->agent_port, ch->slots_bound, ch->slot_ports,
            ch->generation);
 
     for_each_vcpu ( d, v )

@@ -186,7 +186,7 @@ static void cf_check expire(void *data)
     if ( unpause )
         vm_event_vcpu_unpause(v);
     if ( due )
-        vm_event_notify(ch);
+        vm_event_notify_slot(ch, v);
 }
 
 /*

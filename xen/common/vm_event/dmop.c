@@ -70,7 +70,7 @@ static int do_query(struct domain *d, struct vmev2_op *op)
     q->version = VMEV2_VERSION;
     q->compat = VMEV2_COMPAT;
     q->features = VMEV2_FEAT_SPLIT_RINGS | VMEV2_FEAT_HOLD |
-                  VMEV2_FEAT_DEADLINE |
+                  VMEV2_FEAT_DEADLINE | VMEV2_FEAT_SLOT_PORTS |
                   arch_vm_event_features(d);
     if ( vm_event_access_supported(d) )
     {
@@ -155,6 +155,8 @@ static void describe(const struct domain *d, struct vm_event_channel *ch,
     info->nr_rings = ch->nr_rings;
     info->ring_bytes = ch->ring_bytes;
     info->agent_port = read_atomic(&ch->agent_port);
+    info->slot_ports = ch->slot_ports;
+    info->slot_ports_bound = read_atomic(&ch->slots_bound);
     vm_event_deadline_report(ch, info);
 }
 

@@ -86,6 +86,7 @@ struct vm_event_vcpu {
     bool rsp_ready;         /* rsp waits for the resume path */
     bool paused;            /* we hold one vm_event pause */
     bool busy;              /* the vCPU's own: see vm_event_busy() */
+    bool orphan;            /* the doorbell's holder is to answer it */
     unsigned int stash_head, stash_nr;
     struct vm_event_stash_entry *stash;  /* VM_EVENT_STASH entries */
     vm_event_response_t rsp;
@@ -108,6 +109,11 @@ struct vm_event_vcpu {
     uint64_t cancelled;
     uint64_t stale;
     uint64_t bad;
+
+    /* The slot's port, written under ch->lock; see ports.c. */
+    evtchn_port_t port;     /* 0: none */
+    bool port_bound;
+    evtchn_port_t fresh;    /* for the next agent; under d->vm_event_lock */
 
     struct vm_event_ring *ring;  /* where its asynchronous records go */
     struct vm_event_ring own;    /* with split rings */
@@ -135,6 +141,8 @@ struct vm_event_channel {
     s_time_t created;
     uint64_t released_before;
     bool overdue;           /* a deadline's policy is to act; see expire() */
+    evtchn_port_t fresh;    /* a doorbell for the next agent, 0: none ... */
+    domid_t fresh_for;      /* ... who is in this domain */
 
     /* Under clock_lock: the clock that a deadline goes by. */
     spinlock_t clock_lock;
@@ -150,6 +158,8 @@ struct vm_event_channel {
     bool bound;
     bool ever_bound;        /* since create */
     bool awaiting;          /* a creator or attacher has yet to bind */
+    unsigned int slot_ports;     /* slots with a port */
+    unsigned int slots_bound;    /* of these */
 
     struct vm_event_area area[VMEV2_RES_KINDS];
     struct vmev2_ctrl *ctrl;
@@ -157,6 +167,7 @@ struct vm_event_channel {
     struct vmev2_vcpu_line *vcpu_line;
     uint64_t *expired_shown;
     struct vmev2_ring_line *ring_line;
+    uint32_t *port_shown;
     unsigned long *outstanding;  /* vCPUs with a request in their slot */
     struct vm_event_ring ring;   /* when it is shared */
     uint8_t regs[VMEV2_REASONS]; /* VMEV2_REGS_* per reason */
@@ -225,9 +236,22 @@ static inline struct vmev2_slot *vm_event_slot(const struct vm_event_channel *ch
  */
 static inline bool vm_event_listening(const struct vm_event_channel *ch)
 {
-    return ch->live && (read_atomic(&ch->bound) ||
-                        (ch->on_death != VMEV2_DEATH_DETACH &&
-                         read_atomic(&ch->ever_bound)));
+    return ch->live && read_atomic(&ch->ever_bound) &&
+           (read_atomic(&ch->bound) || read_atomic(&ch->slots_bound) ||
+            ch->on_death != VMEV2_DEATH_DETACH);
+}
+
+/*
+ * Likewise for a request of one vCPU: the doorbell's holder, or its slot's.
+ * Under vv->lock, so that who lost a port and then took the lock either finds
+ * the request or was early enough to be seen here.
+ */
+static inline bool vm_event_answerable(const struct vm_event_channel *ch,
+                                       const struct vm_event_vcpu *vv)
+{
+    return vm_event_listening(ch) &&
+           (read_atomic(&ch->bound) || read_atomic(&vv->port_bound) ||
+            ch->on_death != VMEV2_DEATH_DETACH);
 }
 
 /* core.c */
@@ -250,11 +274,21 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
                             struct vmev2_op_create *op);
 int vm_event_channel_destroy(struct domain *d, uint64_t generation);
 uint32_t vm_event_channel_state(const struct vm_event_channel *ch);
-void vm_event_notify(struct vm_event_channel *ch);
 uint32_t vm_event_ring_limit(void);
 void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released);
 
 void vm_event_channel_init_tasklet(struct vm_event_channel *ch);
+
+/* ports.c */
+void vm_event_notify(struct vm_event_channel *ch);
+void vm_event_notify_slot(struct vm_event_channel *ch, const struct vcpu *v);
+void vm_event_notify_all(struct vm_event_channel *ch);
+int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
+                        bool slots);
+void vm_event_ports_swap(struct vm_event_channel *ch);
+void vm_event_ports_drop(struct domain *d, struct vm_event_channel *ch);
+struct vm_event_vcpu *vm_event_port_owner(struct vm_event_channel *ch,
+                                          evtchn_port_t port);
 
 /* area.c */
 int vm_event_area_grow(struct domain *d, struct vm_event_channel *ch,
@@ -287,7 +321,9 @@ bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
 int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
                         struct vmev2_rec *rec);
 void vm_event_slots_visit(struct domain *d);
+bool vm_event_slots_orphan(struct vm_event_channel *ch);
 void cf_check vm_event_notification(struct vcpu *v, unsigned int port);
+void cf_check vm_event_slot_notification(struct vcpu *v, unsigned int port);
 
 /* ring.c */
 void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size,

@@ -38,7 +38,11 @@ static void note_request(struct vm_event_vcpu *vv, const struct vmev2_rec *rec)
         vv->about.mem_access = *(const struct vmev2_mem_access *)(rec + 1);
 }
 
-/* Under vv->lock.  The vCPU is paused by us, or about to be descheduled. */
+/*
+ * Under vv->lock.  The vCPU is paused by us, or about to be descheduled.  Who is
+ * to answer is decided for the request: once the doorbell's holder, it stays so
+ * when the request is published again.
+ */
 static void publish(struct vm_event_channel *ch, struct vcpu *v,
                     const struct vmev2_rec *rec, uint32_t error)
 {
@@ -51,14 +55,18 @@ static void publish(struct vm_event_channel *ch, struct vcpu *v,
         memcpy(&slot->rec, rec, rec->size);              /* S0 */
         note_request(vv, rec);
         vm_event_deadline_start(ch, v);
+        write_atomic(&vv->orphan, false);
     }
+    if ( read_atomic(&vv->port) && !read_atomic(&vv->port_bound) )
+        write_atomic(&vv->orphan, true);
 
     write_atomic(&slot->error, error);
     vv->outstanding = true;
     set_bit(v->vcpu_id, ch->outstanding);
     vm_event_store_release(&slot->req_seq, ++vv->req_seq);  /* S1 */
     smp_wmb();  /* who sees the hint finds the request */
-    write_atomic(&ch->pending[v->vcpu_id], 1);
+    write_atomic(&ch->pending[v->vcpu_id],
+                 vv->orphan ? VMEV2_PENDING_ORPHAN : VMEV2_PENDING_SLOT);
 }
 
 /* v == current, under vv->lock: before anybody can see the request. */
@@ -89,7 +97,7 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
 
     vv->raised++;
 
-    if ( !vm_event_listening(ch) || vv->stash_nr == VM_EVENT_STASH )
+    if ( !vm_event_answerable(ch, vv) || vv->stash_nr == VM_EVENT_STASH )
     {
         vm_event_store(&ch->vcpu_line[v->vcpu_id].released, ++vv->released);
         spin_unlock(&vv->lock);
@@ -122,7 +130,7 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
     spin_unlock(&vv->lock);
 
     if ( notify )
-        vm_event_notify(ch);
+        vm_event_notify_slot(ch, v);
 
     return 1;
 }
@@ -206,7 +214,7 @@ static bool accept(struct vm_event_channel *ch, struct vcpu *v,
     vv->outstanding = false;
     vv->rsp_ready = true;
     clear_bit(v->vcpu_id, ch->outstanding);
-    write_atomic(&ch->pending[v->vcpu_id], 0);
+    write_atomic(&ch->pending[v->vcpu_id], VMEV2_PENDING_NONE);
     vv->paused = false;
 
     return unpause;
@@ -224,8 +232,8 @@ bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
     return accept(ch, v, &rsp);
 }
 
-/* Returns whether to tell the agent, as its answer was refused. */
-static bool respond(struct vm_event_channel *ch, struct vcpu *v)
+/* Looks for an answer to what v waits for, if it waits. */
+static void respond(struct vm_event_channel *ch, struct vcpu *v)
 {
     struct vm_event_vcpu *vv = vm_event_of(v);
     const struct vmev2_rsp *shared;
@@ -273,8 +281,8 @@ static bool respond(struct vm_event_channel *ch, struct vcpu *v)
 
     if ( answered )
         vm_event_vcpu_unpause(v);
-
-    return again;
+    if ( again )
+        vm_event_notify_slot(ch, v);
 }
 
 /* Bounded by the number of vCPUs, whatever the agent writes meanwhile. */
@@ -282,7 +290,6 @@ void vm_event_slots_visit(struct domain *d)
 {
     struct vm_event_channel *ch = vm_event_channel(d);
     unsigned int i;
-    bool again = false;
 
     if ( !ch )
         return;
@@ -293,11 +300,40 @@ void vm_event_slots_visit(struct domain *d)
         struct vcpu *v = domain_vcpu(d, i);
 
         if ( v && vm_event_of(v) )
-            again |= respond(ch, v);
+            respond(ch, v);
+    }
+}
+
+/*
+ * Requests whose slot's port has lost its other end are the doorbell's holder's
+ * from now on.  Returns whether one waits that is.  Bounded by the number of
+ * vCPUs.
+ */
+bool vm_event_slots_orphan(struct vm_event_channel *ch)
+{
+    bool notify = false, waits = false;
+    struct vcpu *v;
+
+    for_each_vcpu ( ch->d, v )
+    {
+        struct vm_event_vcpu *vv = vm_event_of(v);
+
+        spin_lock(&vv->lock);
+        if ( vv->outstanding && vv->port && !vv->orphan &&
+             !read_atomic(&vv->port_bound) )
+        {
+            write_atomic(&vv->orphan, true);
+            write_atomic(&ch->pending[v->vcpu_id], VMEV2_PENDING_ORPHAN);
+            notify = true;
+        }
+        waits |= vv->outstanding && (vv->orphan || !vv->port);
+        spin_unlock(&vv->lock);
     }
 
-    if ( again )
+    if ( notify )
         vm_event_notify(ch);
+
+    return waits;
 }
 
 /*
@@ -307,6 +343,15 @@ void vm_event_slots_visit(struct domain *d)
 void cf_check vm_event_notification(struct vcpu *v, unsigned int port)
 {
     vm_event_slots_visit(v->domain);
+}
+
+/* Likewise a slot's port, which was opened for this vCPU: no other is looked at. */
+void cf_check vm_event_slot_notification(struct vcpu *v, unsigned int port)
+{
+    struct vm_event_channel *ch = vm_event_channel(v->domain);
+
+    if ( ch && vm_event_of(v) )
+        respond(ch, v);
 }
 
 void vm_event_resume_begin(struct vcpu *v)
@@ -365,7 +410,7 @@ bool vm_event_resume_end(struct vcpu *v)
     spin_unlock(&vv->lock);
 
     if ( notify )
-        vm_event_notify(ch);
+        vm_event_notify_slot(ch, v);
 
     return busy;
 }
@@ -399,7 +444,7 @@ void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released)
     if ( nr && !ch->dead )
     {
         vm_event_store(&ch->vcpu_line[v->vcpu_id].released, vv->released);
-        write_atomic(&ch->pending[v->vcpu_id], 0);
+        write_atomic(&ch->pending[v->vcpu_id], VMEV2_PENDING_NONE);
     }
 
     clear_bit(v->vcpu_id, ch->outstanding);

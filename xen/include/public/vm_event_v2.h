@@ -8,7 +8,8 @@
  *     the response half;
  *   - a lossy ring (or one ring per vCPU) for asynchronous records: Xen writes;
  *   - user pages: the agent writes its ring positions, Xen reads them;
- *   - a doorbell event channel for both directions.
+ *   - a doorbell event channel for both directions, and on request one more
+ *     for each slot, as far as the subject has ports left.
  * All pages belong to Xen and are never part of the subject's physical memory.
  * An agent maps them with XENMEM_acquire_resource and controls the channel
  * with XEN_DMOP_vm_event.
@@ -363,6 +364,18 @@ struct vmev2_slot {
 #define VMEV2_FEAT_ACCESS_LOOKS      (1ULL << 6)  /* ACCESS_SET looks for
                                                    * answers */
 
+/*
+ * A pending byte.  Who takes a request looks at the byte before, and again
+ * after it has copied the request: it must be the same and one's own.  A request
+ * becomes an orphan, at any time, when the slot's port loses its other end, and
+ * stays one until it is over.
+ */
+#define VMEV2_PENDING_NONE           0U
+#define VMEV2_PENDING_SLOT           1U   /* for who bound the slot's port, or if
+                                           * it has none for the doorbell's */
+#define VMEV2_PENDING_ORPHAN         2U   /* for who bound the doorbell: nobody
+                                           * has bound the slot's port */
+
 /* First page of VMEV2_RES_CTRL.  Everything here is written by Xen alone. */
 struct vmev2_ctrl {
     uint32_t magic;
@@ -378,7 +391,7 @@ struct vmev2_ctrl {
     uint32_t ring_bytes;    /* of each; a power of two */
     uint32_t slot_size;     /* stride of the slots */
     uint32_t slot_rsp;      /* offset of the response half in a slot */
-    uint32_t pending_off;   /* one byte per vCPU: 1 = look at the slot */
+    uint32_t pending_off;   /* one byte per vCPU: VMEV2_PENDING_* */
     uint32_t vcpu_off;      /* struct vmev2_vcpu_line[nr_vcpus] */
     uint32_t ring_off;      /* struct vmev2_ring_line[nr_rings] */
     uint32_t ctrl_bytes;    /* size of all of it */
@@ -386,7 +399,9 @@ struct vmev2_ctrl {
     uint64_t clock_wall;    /* ... and the wall clock in ns at that moment */
     uint64_t clock_tsc;     /* ... and the host's time stamp counter */
     uint64_t deadline_expired;  /* requests whose deadline passed, since create */
-    uint64_t pad[4];
+    uint32_t port_off;      /* uint32_t[nr_vcpus]: ports of the slots, 0 = none */
+    uint32_t slot_ports;    /* slots that have one: [0, slot_ports) */
+    uint64_t pad[3];
 };
 
 /* Per vCPU, brought up to date when something in it changes for the worse. */
@@ -457,13 +472,20 @@ struct vmev2_op_query {
 /*
  * CREATE.  Makes the caller's domain the agent.  The channel delivers nothing
  * until the doorbell is bound.  Create flags: as below, others -EINVAL.
+ * SLOT_PORTS: a port for each slot, for as many as the subject has free; the
+ * slots without one go by the doorbell.  Xen notifies a slot's request on its
+ * port if that is bound, else on the doorbell, as an orphan.  A kick of a slot's
+ * port makes Xen look at that slot alone; of the doorbell, at all that wait.
+ * The agent is dead when none of its ports is bound any more, or when a request
+ * waits that no bound port hears of.
  *   EBUSY  another agent holds the channel or the legacy ring; or another
  *          agent created one less than a second ago and has yet to bind
  *   ENOMEM ENOSPC  no memory, no free port in the domain
  *   EOPNOTSUPP     deadline_flags are none of this host's rsp_flags
  */
 #define VMEV2_CREATE_SPLIT_RINGS     (1U << 0)
-#define VMEV2_CREATE_KNOWN           1U
+#define VMEV2_CREATE_SLOT_PORTS      (1U << 1)
+#define VMEV2_CREATE_KNOWN           3U
 struct vmev2_op_create {
     uint32_t flags;         /* IN: VMEV2_CREATE_* */
     uint32_t ring_bytes;    /* IN: wish for each ring, rounded up to a power of
@@ -481,12 +503,15 @@ struct vmev2_op_create {
     uint64_t released_before;   /* OUT: requests that the previous agent left
                                  * without an answer and policy released */
     uint64_t generation;    /* OUT */
+    uint32_t slot_ports;    /* OUT: slots [0, slot_ports) have a port */
+    uint32_t pad2;          /* 0 */
 };
 
 /*
- * ATTACH to a channel that is HELD, or that is ARMED or CREATED with the
- * TAKEOVER flag: the same pages, a new generation, a new doorbell port, the
- * outstanding requests still in their slots.  The results are CREATE's.
+ * ATTACH to a channel that is HELD or whose doorbell has lost its other end, or
+ * that is ARMED or CREATED with the TAKEOVER flag: the same pages, a new
+ * generation, new ports, the outstanding requests still in their slots, as
+ * orphans where slots have ports.  The results are CREATE's; SLOT_PORTS as there.
  * EBUSY: an agent is attached and TAKEOVER was not asked for; ENOENT: there is
  * no channel to attach to.
  * EOPNOTSUPP: TAKEOVER of a channel whose policy is not HOLD.
@@ -495,7 +520,8 @@ struct vmev2_op_create {
  * says how many it has missed.
  */
 #define VMEV2_ATTACH_TAKEOVER        (1U << 0)
-#define VMEV2_ATTACH_KNOWN           1U
+#define VMEV2_ATTACH_SLOT_PORTS      (1U << 1)
+#define VMEV2_ATTACH_KNOWN           3U
 
 /*
  * INFO.  Buffer 1 receives nr struct vmev2_vcpu_info from vCPU first on, taken
@@ -525,6 +551,8 @@ struct vmev2_op_info {
     uint8_t on_deadline;    /* OUT */
     uint8_t pad[3];
     uint32_t deadline_flags;    /* OUT */
+    uint32_t slot_ports;    /* OUT: slots that have a port of their own ... */
+    uint32_t slot_ports_bound;  /* OUT: ... of them bound */
 };
 
 struct vmev2_vcpu_info {
@@ -704,26 +732,31 @@ VMEV2_AT(vmev2_ctrl, clock_time, 72);
 VMEV2_AT(vmev2_ctrl, clock_wall, 80);
 VMEV2_AT(vmev2_ctrl, clock_tsc, 88);
 VMEV2_AT(vmev2_ctrl, deadline_expired, 96);
+VMEV2_AT(vmev2_ctrl, port_off, 104);
+VMEV2_AT(vmev2_ctrl, slot_ports, 108);
 VMEV2_SIZE(vmev2_vcpu_line, 64);
 VMEV2_AT(vmev2_vcpu_line, released, 16);
 VMEV2_SIZE(vmev2_ring_line, 64);
 VMEV2_SIZE(vmev2_user_line, 64);
 VMEV2_AT(vmev2_user_line, awake, 8);
 VMEV2_SIZE(vmev2_op_query, 40);
-VMEV2_SIZE(vmev2_op_create, 64);
+VMEV2_SIZE(vmev2_op_create, 72);
 VMEV2_AT(vmev2_op_create, on_death, 8);
 VMEV2_AT(vmev2_op_create, deadline_ms, 12);
 VMEV2_AT(vmev2_op_create, port, 20);
 VMEV2_AT(vmev2_op_create, frames, 32);
 VMEV2_AT(vmev2_op_create, released_before, 48);
 VMEV2_AT(vmev2_op_create, generation, 56);
-VMEV2_SIZE(vmev2_op_info, 96);
+VMEV2_AT(vmev2_op_create, slot_ports, 64);
+VMEV2_SIZE(vmev2_op_info, 104);
 VMEV2_AT(vmev2_op_info, agent, 12);
 VMEV2_AT(vmev2_op_info, generation, 16);
 VMEV2_AT(vmev2_op_info, agent_port, 44);
 VMEV2_AT(vmev2_op_info, now, 48);
 VMEV2_AT(vmev2_op_info, expired_late, 64);
 VMEV2_AT(vmev2_op_info, on_deadline, 88);
+VMEV2_AT(vmev2_op_info, slot_ports, 96);
+VMEV2_AT(vmev2_op_info, slot_ports_bound, 100);
 VMEV2_SIZE(vmev2_vcpu_info, 96);
 VMEV2_SIZE(vmev2_op_monitor, 24);
 VMEV2_AT(vmev2_op_monitor, mask, 16);
