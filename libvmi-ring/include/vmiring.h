@@ -21,8 +21,9 @@
  *         vmiring_release(h);                       // pointers of the batch end
  *     }
  *
- * Threads: one handle belongs to one thread at a time.  The library starts no
- * thread, installs no signal handler and prints nothing.
+ * Threads: one handle belongs to one thread at a time.  Several threads, or
+ * processes, share a domain's vCPUs by workers, each a handle of its own.  The
+ * library starts no thread, installs no signal handler and prints nothing.
  * Fork: the child may only call vmiring_close(); all else fails with EPERM,
  * because the mappings are not inherited.  Every fd is O_CLOEXEC.
  * Blocking: vmiring_wait() and vmiring_receive_wait() wait for events; nothing
@@ -75,6 +76,7 @@ enum vmiring_abi { VMIRING_ABI_AUTO, VMIRING_ABI_V2, VMIRING_ABI_LEGACY };
 #define VMIRING_CAP_INFO           (1ULL << 9)  /* vmiring_info() per vCPU */
 #define VMIRING_CAP_SIMULATED      (1ULL << 10)
 #define VMIRING_CAP_REPLAY         (1ULL << 11) /* a capture, not a guest */
+#define VMIRING_CAP_WORKERS        (1ULL << 12) /* vmiring_worker_open() */
 
 enum vmiring_death { VMIRING_DEATH_DETACH, VMIRING_DEATH_HOLD, VMIRING_DEATH_CRASH };
 /* A request without an answer after deadline_ms: it alone is let go, or the
@@ -111,6 +113,8 @@ typedef struct vmiring_options {
                                                * One that is not there is made. */
 #define VMIRING_OPEN_EVERYTHING    (1U << 3)  /* replay: events need no
                                                * subscription */
+#define VMIRING_OPEN_SLOT_PORTS    (1U << 4)  /* for workers; see
+                                               * vmiring_worker_open() */
 
 /*
  * Opens a handle.  Creates (or attaches to) the channel, maps it, binds the
@@ -169,6 +173,8 @@ struct vmiring_geometry {
     uint64_t generation;      /* 0 under legacy */
     uint64_t released_before; /* left unanswered by the previous agent and
                                * released by policy; 0 under legacy */
+    uint32_t slot_ports;      /* vCPUs [0, slot_ports) can have a worker */
+    uint32_t pad2;
 };
 int vmiring_geometry(const vmiring *h, struct vmiring_geometry *g);
 
@@ -194,6 +200,77 @@ int vmiring_clock(const vmiring *h, struct vmiring_clock *c);
  * ENOTSUP: legacy, which needs hypercalls that cannot be restricted.
  */
 int vmiring_restrict(vmiring *h);
+
+/* ---- workers ---- */
+
+/*
+ * Several threads or processes that answer the sync requests of one domain.
+ *
+ * The main handle, opened with VMIRING_OPEN_SLOT_PORTS, has the subscriptions,
+ * the ring and all else.  A worker is a handle of its own for some vCPUs, fixed
+ * when it is opened: own fd, own connection to Xen, own thread or process.  It
+ * receives and answers the sync requests of these vCPUs, and VMIRING_DOMAIN.
+ * Sets are disjoint: Xen lets a slot's port be bound once.
+ *
+ * What no worker has is the main handle's: asynchronous events of all vCPUs;
+ * requests of vCPUs without a worker, or without a port (a guest that has used
+ * up its event channels has some without); and requests of a worker that was
+ * closed, or died, unanswered.  A request is one handle's at a time; answering
+ * one that has passed on is ECANCELED.
+ *
+ *     vmiring *h = vmiring_open(&opts);           // VMIRING_OPEN_SLOT_PORTS
+ *     struct vmiring_geometry g = { .size = sizeof g };
+ *     vmiring_geometry(h, &g);
+ *     uint32_t vcpus[] = { 0, 1, 2, 3 };
+ *     struct vmiring_worker w = { .size = sizeof w, .generation = g.generation,
+ *                                 .vcpus = vcpus, .nr_vcpus = 4 };
+ *     vmiring_options wopts = { .size = sizeof wopts, .domid = 5 };
+ *     vmiring *worker = vmiring_worker_open(&wopts, &w);   // in its thread
+ *
+ * Threads: a worker is independent of the main handle and of other workers; no
+ * two share anything in this library.  It may be opened in another thread, or
+ * in another process (not inherited by fork), that may use Xen.  Open workers
+ * before privileges go, and restrict each by itself: vmiring_restrict().
+ * Order: records of a vCPU come on the main handle, its requests on the worker;
+ * seq compares them.
+ * Lifetime: a worker may be closed and opened again at any time.  Closing the
+ * main handle ends the channel: workers get ESTALE.  If the main handle's
+ * process dies and workers live, the policy for a dead agent waits until the
+ * last has gone, or a request comes that nobody hears of; the next agent
+ * attaches as ever (REATTACH), and the old workers get EOWNERDEAD.
+ * On a worker vmiring_subscribe(), _unsubscribe(), _set_access(), _get_access(),
+ * _set_access_list() and _leave() are ENOTSUP.
+ */
+struct vmiring_worker {
+    size_t size;
+    uint64_t generation;     /* vmiring_geometry() of the main handle; 0: of
+                              * whichever channel is there */
+    const uint32_t *vcpus;   /* which vCPUs */
+    uint32_t nr_vcpus;
+    uint32_t flags;          /* 0 */
+};
+
+/*
+ * Of opts: size, domid, sim and spin_us; all else is 0.  NULL and errno:
+ *   EINVAL      a field is not what it should be, a vCPU is named twice
+ *   ERANGE      the domain has no such vCPU
+ *   ENXIO       nobody has opened the domain
+ *   ESTALE      the channel is another one than generation's
+ *   ENOTSUP     the channel was opened without VMIRING_OPEN_SLOT_PORTS; or it is
+ *               the legacy ABI, which has one FIFO for all
+ *   ENOSPC      none of the vCPUs has a port, as the guest has used them up
+ *   EBUSY       a vCPU has a worker already
+ * and those of vmiring_open().
+ */
+vmiring *vmiring_worker_open(const vmiring_options *opts,
+                             const struct vmiring_worker *worker);
+
+/*
+ * Fills up to nr of the vCPUs that the worker really has, ascending, and returns
+ * how many it has; those that it was opened for but have no port are missing.
+ * Of the main handle: 0.
+ */
+int vmiring_worker_vcpus(const vmiring *h, uint32_t *vcpus, uint32_t nr);
 
 /* ---- subscribing ---- */
 
@@ -518,6 +595,8 @@ struct vmiring_status {
     uint64_t expired_max;
     uint32_t on_deadline;    /* enum vmiring_deadline */
     uint32_t deadline_deny;
+    uint32_t slot_ports;     /* vCPUs that can have a worker */
+    uint32_t slot_ports_bound;   /* ... and have one */
 };
 /* vcpus may be NULL; else nr entries of room.  Only domid and sim of opts are
  * used.  Returns the number of vCPU entries filled, or -1 as vmiring_open();

@@ -99,6 +99,8 @@ static int query(vmiring *h)
         h->caps |= VMIRING_CAP_DEADLINE;
     if ( q.features & VMEV2_FEAT_SPLIT_RINGS )
         h->caps |= VMIRING_CAP_SPLIT_RINGS;
+    if ( q.features & VMEV2_FEAT_SLOT_PORTS )
+        h->caps |= VMIRING_CAP_WORKERS;
     h->rsp_flags = q.rsp_flags & VMEV2_RSP_KNOWN;
     h->reasons = q.reasons;
 
@@ -118,6 +120,7 @@ static const struct {
     { VMIRING_CAP_SPLIT_RINGS, "SPLIT_RINGS" },
     { VMIRING_CAP_RESTRICT, "RESTRICT" }, { VMIRING_CAP_INFO, "INFO" },
     { VMIRING_CAP_SIMULATED, "SIMULATED" }, { VMIRING_CAP_REPLAY, "REPLAY" },
+    { VMIRING_CAP_WORKERS, "WORKERS" },
 };
 
 /* What the options ask for, besides what they say they require. */
@@ -134,6 +137,8 @@ static uint64_t wanted_caps(const vmiring_options *o)
         caps |= VMIRING_CAP_DEADLINE;
     if ( o->flags & VMIRING_OPEN_SPLIT_RINGS )
         caps |= VMIRING_CAP_SPLIT_RINGS;
+    if ( o->flags & VMIRING_OPEN_SLOT_PORTS )
+        caps |= VMIRING_CAP_WORKERS;
 
     return caps;
 }
@@ -201,9 +206,13 @@ static int open_legacy(vmiring *h, struct legacy_host *lh,
 }
 
 static int open_abi(vmiring *h, struct legacy_host *lh,
-                    const vmiring_options *o)
+                    const vmiring_options *o,
+                    const struct vmiring_worker *w)
 {
     int there = 0;
+
+    if ( w )
+        return query(h) <= 0 || v2_open_worker(h, w) ? -1 : 0;
 
     if ( o->capture )
         return replay_open(h, o) || check_caps(h, o, "replayed") ? -1 : 0;
@@ -251,8 +260,9 @@ static bool one_cpu(const struct host *host)
            !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) == 1;
 }
 
-vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
-                         const vmiring_options *o)
+static vmiring *open_handle(struct host *host, struct legacy_host *lh,
+                            const vmiring_options *o,
+                            const struct vmiring_worker *w)
 {
     struct msg *msg = open_msg();
     vmiring *h = new_handle(msg, o, host);
@@ -265,7 +275,8 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
         return NULL;
     }
 
-    if ( fork_mark(h) || fds_open(h) || open_abi(h, lh, o) || make_batch(h) )
+    if ( fork_mark(h) || fds_open(h) || open_abi(h, lh, o, w) ||
+         make_batch(h) )
     {
         err = errno;
         *msg = h->msg;
@@ -274,12 +285,34 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
         return NULL;
     }
 
-    if ( !o->capture )
+    if ( !o->capture && !w )
         holder_write(h, o);
     h->spin_us = one_cpu(host) ? 0 : o->spin_us;
     h->spin_now = h->spin_us;
 
     return h;
+}
+
+vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
+                         const vmiring_options *o)
+{
+    return open_handle(host, lh, o, NULL);
+}
+
+vmiring *vmiring_worker_open(const vmiring_options *opts,
+                             const struct vmiring_worker *worker)
+{
+    struct msg *msg = open_msg();
+    struct vmiring_worker w;
+    vmiring_options o;
+    struct host *host;
+
+    if ( options_check(msg, &o, opts) || worker_check(msg, &o, &w, worker) )
+        return NULL;
+
+    host = host_for(msg, &o);
+
+    return host ? open_handle(host, NULL, &o, &w) : NULL;
 }
 
 vmiring *vmiring_open(const vmiring_options *opts)

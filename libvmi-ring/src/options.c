@@ -81,7 +81,8 @@ int options_check(struct msg *msg, vmiring_options *out,
                   const vmiring_options *in)
 {
     const uint32_t known = VMIRING_OPEN_SPLIT_RINGS | VMIRING_OPEN_REATTACH |
-                           VMIRING_OPEN_TAKEOVER | VMIRING_OPEN_EVERYTHING;
+                           VMIRING_OPEN_TAKEOVER | VMIRING_OPEN_EVERYTHING |
+                           VMIRING_OPEN_SLOT_PORTS;
 
     if ( copy_in(msg, "options", out, sizeof(*out), in,
                  offsetof(vmiring_options, sim)) )

@@ -205,6 +205,10 @@ bool sim_host_offers(struct host *host, enum vmiring_abi abi);
 /* ---- v2.c, v2_open.c, v2_close.c ---- */
 
 int v2_open(vmiring *h, const vmiring_options *opts);
+/* worker.c */
+int worker_check(struct msg *msg, const vmiring_options *o,
+                 struct vmiring_worker *out, const struct vmiring_worker *in);
+int v2_open_worker(vmiring *h, const struct vmiring_worker *w);
 int v2_query(struct host *host, uint32_t domid, struct vmev2_op_query *q);
 int v2_info(struct host *host, uint32_t domid, struct vmev2_op_info *info,
             struct vmev2_vcpu_info *vcpus, uint32_t first, uint32_t nr);

@@ -17,9 +17,6 @@
 #include "private.h"
 #include "sim_host.h"
 
-/* Ports that a handle binds: one; a second for a re-attach in between. */
-#define PORTS_MAX 4
-
 struct port {
     int local;              /* -1: free */
     int from_xen;
@@ -35,7 +32,8 @@ struct sim_host {
     int epoll_fd;           /* all ports' from_xen, and the end of sock */
     uint32_t cookie;
     uint64_t offers;        /* SIMP_HAS_* */
-    struct port ports[PORTS_MAX];
+    struct port *ports;     /* a main handle's one, or those of its vCPUs */
+    unsigned int nr_ports;
 };
 
 static struct sim_host *to_sim(struct host *host)
@@ -311,23 +309,40 @@ static struct port *find_port(struct sim_host *s, int local)
 {
     unsigned int i;
 
-    for ( i = 0; i < PORTS_MAX; i++ )
+    for ( i = 0; i < s->nr_ports; i++ )
         if ( s->ports[i].local == local )
             return &s->ports[i];
 
     return NULL;
 }
 
+static struct port *new_port(struct sim_host *s)
+{
+    struct port *port = find_port(s, -1);
+    struct port *more;
+
+    if ( port )
+        return port;
+
+    more = realloc(s->ports, (s->nr_ports + 1) * sizeof(*more));
+    if ( !more )
+        return NULL;
+    s->ports = more;
+    more[s->nr_ports].local = -1;
+
+    return &more[s->nr_ports++];
+}
+
 static int sim_bind(struct host *host, uint32_t domid, uint32_t remote)
 {
     struct sim_host *s = to_sim(host);
     struct epoll_event ev = { .events = EPOLLIN };
-    struct port *port = find_port(s, -1);
+    struct port *port = new_port(s);
     struct call c;
 
     if ( !port )
     {
-        errno = ENOSPC;
+        errno = ENOMEM;
         return -1;
     }
 
@@ -399,7 +414,7 @@ static int sim_drain(struct host *host)
     eventfd_t count;
     int nr = 0;
 
-    for ( i = 0; i < PORTS_MAX; i++ )
+    for ( i = 0; i < s->nr_ports; i++ )
         if ( s->ports[i].local >= 0 &&
              eventfd_read(s->ports[i].from_xen, &count) == 0 )
             nr++;
@@ -734,13 +749,14 @@ static void sim_close(struct host *host, bool child)
 
     (void)child;
 
-    for ( i = 0; i < PORTS_MAX; i++ )
+    for ( i = 0; i < s->nr_ports; i++ )
         if ( s->ports[i].local >= 0 )
             drop_port(&s->ports[i]);
     if ( s->epoll_fd >= 0 )
         close(s->epoll_fd);
     if ( s->sock >= 0 )
         close(s->sock);
+    free(s->ports);
     free(s);
 }
 
@@ -813,7 +829,6 @@ static int hello(struct msg *msg, struct sim_host *s, const char *path)
 struct host *sim_host_open(struct msg *msg, const char *path)
 {
     struct sim_host *s = calloc(1, sizeof(*s));
-    unsigned int i;
     int err;
 
     if ( !s )
@@ -825,8 +840,6 @@ struct host *sim_host_open(struct msg *msg, const char *path)
     s->host.ops = &sim_ops;
     s->legacy.ops = &sim_legacy_ops;
     s->sock = s->epoll_fd = -1;
-    for ( i = 0; i < PORTS_MAX; i++ )
-        s->ports[i].local = -1;
 
     if ( sim_connect(msg, s, path) || hello(msg, s, path) )
     {

@@ -104,6 +104,8 @@ static void convert_status(struct vmiring_status *st,
         .expired_min = info->expired_min, .expired_max = info->expired_max,
         .on_deadline = info->on_deadline,
         .deadline_deny = info->deadline_flags & VMEV2_RSP_DENY ? 1 : 0,
+        .slot_ports = info->slot_ports,
+        .slot_ports_bound = info->slot_ports_bound,
     };
 
     /* A note without a holder is one that could not be removed. */

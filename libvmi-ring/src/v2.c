@@ -66,7 +66,7 @@ static void collect_slots(vmiring *h, uint32_t first)
     {
         uint64_t req;
 
-        if ( !(bytes & 0xff) )
+        if ( !v2_ours(v2, vcpu, bytes & 0xff) )
             continue;
 
         /* S2.  The load of prod in v2_collect() comes after it. */
@@ -75,8 +75,12 @@ static void collect_slots(vmiring *h, uint32_t first)
         if ( req == v2->vcpus[vcpu].taken )
             continue;
 
-        /* A predecessor's answer, which Xen takes or refuses when rung. */
-        if ( v2->inherited && req == shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
+        /*
+         * A predecessor's answer, or a worker's that has gone, which Xen takes
+         * or refuses when rung.
+         */
+        if ( (v2->inherited || (bytes & 0xff) == VMEV2_PENDING_ORPHAN) &&
+             req == shm_read64(&v2_rsp(v2, vcpu)->rsp_seq) )
             h->kick_due = true;
         else
             enqueue(v2, vcpu, req);
@@ -173,7 +177,7 @@ int v2_collect(vmiring *h)
         uint32_t vcpu = *queue_at(v2, i);
         struct v2_vcpu *v = &v2->vcpus[vcpu];
 
-        if ( v->unplaced )
+        if ( v->unplaced && v2->nr_rings )
             v->wait_pos = v2->rings[v2_ring_of(v2, vcpu)].limit;
         v->unplaced = false;
     }
@@ -209,7 +213,7 @@ static uint64_t v2_untold(const vmiring *h)
     uint64_t sum = 0;
     uint32_t i;
 
-    for ( i = 0; i < v2->nr_vcpus; i++ )
+    for ( i = 0; v2->nr_rings && i < v2->nr_vcpus; i++ )
         sum += lost_untold(v2, i);
 
     return sum;
@@ -344,7 +348,7 @@ static struct v2_ring *pick_ring(struct v2 *v2)
 {
     uint32_t i;
 
-    if ( v2->queue_len )
+    if ( v2->queue_len && v2->nr_rings )
         return &v2->rings[v2_ring_of(v2, v2->queue[v2->queue_head])];
 
     for ( i = 0; i < v2->nr_rings; i++ )
@@ -366,7 +370,7 @@ static const char withdrawn[] = "withdrawn request";
 
 /*
  * Copies the request out.  Policy may end a request and the vCPU raise another
- * while we read.  Xen withdraws the pending byte before it writes the record,
+ * while we read, or make it somebody else's.  Xen withdraws the pending byte before it writes the record,
  * and sets it again after req_seq; so a copy is whole if afterwards the byte is
  * set and req_seq is what it was.
  */
@@ -386,7 +390,7 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
         size = sizeof(slot->rec);
     shm_copy_out(e->body, &slot->rec, size);
     shm_copy_fence();
-    if ( !shm_acquire8(&v2->pending[vcpu]) ||
+    if ( !v2_ours(v2, vcpu, shm_acquire8(&v2->pending[vcpu])) ||
          shm_acquire64(&slot->req_seq) != *req ||
          *req != v2->vcpus[vcpu].seen )
         return withdrawn;
@@ -424,7 +428,8 @@ static int take_slot(vmiring *h, struct event *e)
         return fail(&h->msg, EBADMSG, "slot %u: the request has a bad %s",
                     vcpu, bad);
 
-    if ( gap_before(h, e, vcpu, e->rec.seq) )
+    /* A worker's vCPU has its losses told by who reads the ring. */
+    if ( v2->nr_rings && gap_before(h, e, vcpu, e->rec.seq) )
         return 1;
 
     dequeue(v2);
@@ -473,8 +478,8 @@ static int v2_next(vmiring *h, struct event *e)
         uint32_t vcpu = v2->queue[v2->queue_head];
         int rc;
 
-        ring = &v2->rings[v2_ring_of(v2, vcpu)];
-        if ( (int64_t)(ring->cons - v2->vcpus[vcpu].wait_pos) < 0 )
+        ring = v2->nr_rings ? &v2->rings[v2_ring_of(v2, vcpu)] : NULL;
+        if ( ring && (int64_t)(ring->cons - v2->vcpus[vcpu].wait_pos) < 0 )
             break;
 
         rc = take_slot(h, e);
@@ -560,6 +565,11 @@ void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp)
     shm_release64(&shared->rsp_seq, v->taken);  /* S4 */
     v->answered = v->taken;
     h->kick_due = true;
+    if ( h->v2->own && !v->due )
+    {
+        v->due = true;
+        h->v2->nr_due++;
+    }
 }
 
 static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
@@ -576,7 +586,8 @@ static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
      * Only what we handed out.  Xen takes the byte back when it ends a request;
      * set again, it means the next one.
      */
-    if ( handle != v->taken || !shm_acquire8(&v2->pending[vcpu]) ||
+    if ( handle != v->taken ||
+         !v2_ours(v2, vcpu, shm_acquire8(&v2->pending[vcpu])) ||
          handle != shm_read64(&v2_slot(v2, vcpu)->req_seq) )
         return fail(&h->msg, ECANCELED, "vCPU %u's request was ended by policy "
                     "or reset before it was answered", vcpu);
@@ -589,6 +600,28 @@ static int v2_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
 int v2_kick(vmiring *h)
 {
     return h->host->ops->notify(h->host, h->local_port);
+}
+
+/* A slot's port is rung for this slot alone. */
+static int worker_kick(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+
+    for ( i = 0; v2->nr_due && i < v2->nr_own; i++ )
+    {
+        struct v2_vcpu *v = &v2->vcpus[v2->own[i]];
+
+        if ( !v->due )
+            continue;
+        if ( h->host->ops->notify(h->host, v->local) )
+            return -1;
+        v->due = false;
+        if ( --v2->nr_due )
+            h->stats.kicks++;
+    }
+
+    return 0;
 }
 
 const struct engine_ops v2_engine = {
@@ -609,4 +642,22 @@ const struct engine_ops v2_engine = {
     .set_access_list = v2_set_access_list,
     .leave = v2_leave,
     .close = v2_close,
+};
+
+/* The same, for some vCPUs' requests, without a ring and without control. */
+const struct engine_ops v2_worker_engine = {
+    .abi = VMIRING_ABI_V2,
+    .check = v2_check,
+    .collect = v2_collect,
+    .next = v2_next,
+    .settle = v2_settle,
+    .expired = v2_expired,
+    .respond = v2_respond,
+    .kick = worker_kick,
+    .monitor = v2_worker_monitor,
+    .set_access = v2_worker_set_access,
+    .get_access = v2_worker_get_access,
+    .set_access_list = v2_worker_set_access_list,
+    .leave = v2_worker_leave,
+    .close = v2_worker_close,
 };

@@ -25,6 +25,10 @@ struct v2_vcpu {
     uint64_t wait_pos;      /* ... ring position to reach before hand-out */
     bool queued;            /* in v2.queue */
     bool unplaced;          /* ... and wait_pos is yet to be set */
+    uint8_t serve;          /* bit n: its request is ours while its byte is n */
+    bool due;               /* worker: answered, and Xen was not told yet */
+    bool has_port;          /* worker: local is the slot's port, bound by us */
+    int local;
 };
 
 struct v2 {
@@ -40,6 +44,7 @@ struct v2 {
 
     const struct vmev2_ctrl SHARED *ctrl;
     const uint8_t SHARED *pending;  /* one byte per vCPU */
+    const uint32_t SHARED *ports;   /* of slots; NULL: this Xen has none */
     const struct vmev2_vcpu_line SHARED *lines;
     const struct vmev2_ring_line SHARED *ring_lines;
     uint8_t SHARED *slots;
@@ -53,6 +58,11 @@ struct v2 {
     uint32_t queue_head;
     uint32_t queue_len;
 
+    /* A worker's vCPUs, ascending; it has no ring.  NULL: not a worker. */
+    uint32_t *own;
+    uint32_t nr_own;
+    uint32_t nr_due;
+
     uint32_t ring_turn;     /* which ring is looked at first */
     uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
     bool inherited;         /* the slots may hold a predecessor's answers */
@@ -65,6 +75,12 @@ struct v2 {
 static inline uint32_t v2_ring_of(const struct v2 *v2, uint32_t vcpu)
 {
     return v2->nr_rings == 1 ? 0 : vcpu;
+}
+
+/* VMEV2_PENDING_*: is what waits in this vCPU's slot ours to answer? */
+static inline bool v2_ours(const struct v2 *v2, uint32_t vcpu, uint8_t pending)
+{
+    return pending < 8 && (v2->vcpus[vcpu].serve >> pending & 1);
 }
 
 static inline struct vmev2_slot SHARED *v2_slot(const struct v2 *v2,
@@ -81,6 +97,7 @@ static inline struct vmev2_rsp SHARED *v2_rsp(const struct v2 *v2,
 
 /* v2.c */
 extern const struct engine_ops v2_engine;
+extern const struct engine_ops v2_worker_engine;
 int v2_collect(vmiring *h);
 void v2_recall(vmiring *h);
 void v2_answer(vmiring *h, uint32_t vcpu, const struct vmiring_response *rsp);
@@ -88,6 +105,23 @@ int v2_kick(vmiring *h);
 
 /* v2_open.c */
 void v2_free(vmiring *h, bool child);
+void *v2_map(vmiring *h, uint32_t kind, uint64_t first, uint64_t nr, int prot,
+             unsigned int times);
+int v2_alloc_vcpus(vmiring *h, uint32_t nr);
+int v2_map_slots(vmiring *h);
+int v2_read_geometry(vmiring *h);
+uint32_t v2_slot_port(const struct v2 *v2, uint32_t vcpu);
+
+/* worker.c */
+int v2_worker_monitor(vmiring *h, const struct vmiring_subscription *s,
+                      bool enable);
+int v2_worker_set_access(vmiring *h, uint64_t first, uint64_t nr,
+                         uint8_t access);
+int v2_worker_get_access(vmiring *h, uint64_t gfn, uint8_t *access);
+int v2_worker_set_access_list(vmiring *h, const uint64_t *gfns,
+                              const uint8_t *access, size_t nr, size_t *done);
+int v2_worker_leave(vmiring *h);
+void v2_worker_close(vmiring *h, bool child);
 
 /* v2_control.c */
 void v2_op_init(struct vmev2_op *op, uint32_t cmd, uint64_t generation);

@@ -256,7 +256,7 @@ int v2_leave(vmiring *h)
                 "VMIRING_DEATH_HOLD");
 }
 
-/* "Continue" for every request that stands in a slot. */
+/* "Continue" for every request that stands in a slot and is ours. */
 static void answer_rest(vmiring *h)
 {
     struct v2 *v2 = h->v2;
@@ -267,7 +267,7 @@ static void answer_rest(vmiring *h)
         struct v2_vcpu *v = &v2->vcpus[vcpu];
         uint64_t req;
 
-        if ( !shm_acquire8(&v2->pending[vcpu]) )
+        if ( !v2_ours(v2, vcpu, shm_acquire8(&v2->pending[vcpu])) )
             continue;
 
         /* Not S2: nothing of the request is read. */

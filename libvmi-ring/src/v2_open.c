@@ -20,8 +20,10 @@
 static void create_args(struct vmev2_op *op, const vmiring_options *o)
 {
     op->u.create = (struct vmev2_op_create){
-        .flags = o->flags & VMIRING_OPEN_SPLIT_RINGS
-                 ? VMEV2_CREATE_SPLIT_RINGS : 0,
+        .flags = (o->flags & VMIRING_OPEN_SPLIT_RINGS
+                  ? VMEV2_CREATE_SPLIT_RINGS : 0) |
+                 (o->flags & VMIRING_OPEN_SLOT_PORTS
+                  ? VMEV2_CREATE_SLOT_PORTS : 0),
         .ring_bytes = o->ring_bytes < VMEV2_RING_MAX ? o->ring_bytes
                                                      : VMEV2_RING_MAX,
         .on_death = o->on_death,
@@ -73,7 +75,9 @@ static int attach(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
 {
     v2_op_init(op, VMEV2_CMD_ATTACH, 0);
     if ( o->flags & VMIRING_OPEN_TAKEOVER )
-        op->flags = VMEV2_ATTACH_TAKEOVER;
+        op->flags |= VMEV2_ATTACH_TAKEOVER;
+    if ( o->flags & VMIRING_OPEN_SLOT_PORTS )
+        op->flags |= VMEV2_ATTACH_SLOT_PORTS;
 
     return patiently(h, op, VMEV2_STATE_HELD);
 }
@@ -203,8 +207,8 @@ static int bind_doorbell(vmiring *h, uint32_t port)
 
 /* ---- mapping ---- */
 
-static void *map(vmiring *h, uint32_t kind, uint64_t first, uint64_t nr,
-                 int prot, unsigned int times)
+void *v2_map(vmiring *h, uint32_t kind, uint64_t first, uint64_t nr, int prot,
+             unsigned int times)
 {
     void *p = h->host->ops->map(h->host, h->domid, XENMEM_resource_vm_event,
                                 VMEV2_RES_ID(h->v2->generation, kind), first,
@@ -217,20 +221,30 @@ static void *map(vmiring *h, uint32_t kind, uint64_t first, uint64_t nr,
     return p;
 }
 
+int v2_map_slots(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+
+    v2->ctrl = (void SHARED *)v2_map(h, VMEV2_RES_CTRL, 0,
+                                     v2->frames[VMEV2_RES_CTRL], PROT_READ, 1);
+    if ( !v2->ctrl )
+        return -1;
+    v2->slots = (void SHARED *)v2_map(h, VMEV2_RES_SLOTS, 0,
+                                      v2->frames[VMEV2_RES_SLOTS],
+                                      PROT_READ | PROT_WRITE, 1);
+
+    return v2->slots ? 0 : -1;
+}
+
 static int map_pages(vmiring *h)
 {
     struct v2 *v2 = h->v2;
 
-    v2->ctrl = (void SHARED *)map(h, VMEV2_RES_CTRL, 0, v2->frames[VMEV2_RES_CTRL],
-                   PROT_READ, 1);
-    if ( !v2->ctrl )
+    if ( v2_map_slots(h) )
         return -1;
-    v2->slots = (void SHARED *)map(h, VMEV2_RES_SLOTS, 0, v2->frames[VMEV2_RES_SLOTS],
-                    PROT_READ | PROT_WRITE, 1);
-    if ( !v2->slots )
-        return -1;
-    v2->user = (void SHARED *)map(h, VMEV2_RES_USER, 0, v2->frames[VMEV2_RES_USER],
-                   PROT_READ | PROT_WRITE, 1);
+    v2->user = (void SHARED *)v2_map(h, VMEV2_RES_USER, 0,
+                                     v2->frames[VMEV2_RES_USER],
+                                     PROT_READ | PROT_WRITE, 1);
 
     return v2->user ? 0 : -1;
 }
@@ -251,7 +265,7 @@ static int bad_ctrl(vmiring *h, const char *field, uint64_t value)
 }
 
 /* Geometry from the control page, checked against what was granted. */
-static int read_geometry(vmiring *h)
+int v2_read_geometry(vmiring *h)
 {
     struct v2 *v2 = h->v2;
     const struct vmev2_ctrl c = 
@@ -285,6 +299,10 @@ static int read_geometry(vmiring *h)
     if ( !inside(v2, c.ring_off, c.nr_rings, sizeof(struct vmev2_ring_line)) )
         return bad_ctrl(h, "ring_off", c.ring_off);
 
+    if ( c.slot_ports > c.nr_vcpus ||
+         (c.slot_ports && !inside(v2, c.port_off, (c.nr_vcpus + 1) / 2, 8)) )
+        return bad_ctrl(h, "slot_ports", c.slot_ports);
+
     bytes = (uint64_t)v2->frames[VMEV2_RES_USER] * HOST_PAGE;
     if ( c.nr_rings * (uint64_t)sizeof(struct vmev2_user_line) > bytes )
         return bad_ctrl(h, "nr_rings", c.nr_rings);
@@ -297,6 +315,10 @@ static int read_geometry(vmiring *h)
     v2->lines = (const void SHARED *)(v2->pending - c.pending_off + c.vcpu_off);
     v2->ring_lines = (const void SHARED *)(v2->pending - c.pending_off +
                                            c.ring_off);
+    v2->ports = c.slot_ports
+                ? (const void SHARED *)(v2->pending - c.pending_off + c.port_off)
+                : NULL;
+    h->geometry.slot_ports = c.slot_ports;
     h->arm64 = c.features & VMEV2_FEAT_ARM64;
     v2->access_looks = c.features & VMEV2_FEAT_ACCESS_LOOKS;
     h->clock.time = c.clock_time;
@@ -304,6 +326,26 @@ static int read_geometry(vmiring *h)
     h->clock.tsc = c.clock_tsc;
 
     return 0;
+}
+
+/* 0: none. */
+uint32_t v2_slot_port(const struct v2 *v2, uint32_t vcpu)
+{
+    return v2->ports ? shm_read32(&v2->ports[vcpu]) : 0;
+}
+
+/*
+ * Which requests are ours: without a port of its own a slot is the doorbell's,
+ * and with one only while nobody has bound that.
+ */
+static void share_slots(struct v2 *v2)
+{
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_vcpus; i++ )
+        v2->vcpus[i].serve = 1U << VMEV2_PENDING_ORPHAN |
+                             (v2_slot_port(v2, i)
+                              ? 0 : 1U << VMEV2_PENDING_SLOT);
 }
 
 static int map_rings(vmiring *h)
@@ -320,7 +362,7 @@ static int map_rings(vmiring *h)
     {
         v2->rings[i].line = &v2->ring_lines[i];
         v2->rings[i].user = &v2->user[i];
-        v2->rings[i].bytes = map(h, VMEV2_RES_RING, i * frames, frames,
+        v2->rings[i].bytes = v2_map(h, VMEV2_RES_RING, i * frames, frames,
                                  PROT_READ, 2);
         if ( !v2->rings[i].bytes )
             return -1;
@@ -446,15 +488,28 @@ static void begin_inherited(vmiring *h)
 
 /* ---- open, free ---- */
 
+int v2_alloc_vcpus(vmiring *h, uint32_t nr)
+{
+    struct v2 *v2 = h->v2;
+
+    v2->nr_vcpus = h->nr_vcpus = nr;
+    if ( !nr || nr > 65536 )
+        return fail(&h->msg, EPROTO, "create: nr_vcpus is %u", nr);
+
+    v2->vcpus = calloc(nr, sizeof(*v2->vcpus));
+    v2->queue = calloc(nr, sizeof(*v2->queue));
+    if ( !v2->vcpus || !v2->queue )
+        return fail(&h->msg, ENOMEM, "no memory");
+
+    return 0;
+}
+
 static int take_grant(vmiring *h, const struct vmev2_op_create *g)
 {
     struct v2 *v2 = h->v2;
     unsigned int i;
 
     v2->generation = g->generation;
-    v2->nr_vcpus = h->nr_vcpus = g->nr_vcpus;
-    if ( !g->nr_vcpus || g->nr_vcpus > 65536 )
-        return fail(&h->msg, EPROTO, "create: nr_vcpus is %u", g->nr_vcpus);
     for ( i = 0; i < VMEV2_RES_KINDS; i++ )
     {
         v2->frames[i] = g->frames[i];
@@ -463,12 +518,7 @@ static int take_grant(vmiring *h, const struct vmev2_op_create *g)
                         i, g->frames[i]);
     }
 
-    v2->vcpus = calloc(v2->nr_vcpus, sizeof(*v2->vcpus));
-    v2->queue = calloc(v2->nr_vcpus, sizeof(*v2->queue));
-    if ( !v2->vcpus || !v2->queue )
-        return fail(&h->msg, ENOMEM, "no memory");
-
-    return 0;
+    return v2_alloc_vcpus(h, g->nr_vcpus);
 }
 
 static int set_up(vmiring *h, const struct vmev2_op *op)
@@ -477,10 +527,11 @@ static int set_up(vmiring *h, const struct vmev2_op *op)
 
     if ( take_grant(h, &op->u.create) ||
          bind_doorbell(h, op->u.create.port) ||
-         map_pages(h) || read_geometry(h) || map_rings(h) ||
+         map_pages(h) || v2_read_geometry(h) || map_rings(h) ||
          fds_watch(h, h->host->ops->fd(h->host)) )
         return -1;
 
+    share_slots(v2);
     begin_fresh(v2);
     if ( v2->inherited )
         begin_inherited(h);
@@ -560,12 +611,16 @@ void v2_free(vmiring *h, bool child)
                        v2->frames[VMEV2_RES_CTRL], 1);
         if ( h->local_port >= 0 )
             ops->unbind(h->host, h->local_port);
+        for ( i = 0; v2->vcpus && i < v2->nr_vcpus; i++ )
+            if ( v2->vcpus[i].has_port )
+                ops->unbind(h->host, v2->vcpus[i].local);
     }
     h->local_port = -1;
 
     free(v2->rings);
     free(v2->vcpus);
     free(v2->queue);
+    free(v2->own);
     free(v2);
     h->v2 = NULL;
 }

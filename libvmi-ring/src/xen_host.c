@@ -58,6 +58,7 @@ struct xen_host {
     int privcmd;
     xenforeignmemory_handle *fmem;
     xenevtchn_handle *evtchn;
+    unsigned int nr_bound;
     struct mapping *mappings;
     struct page pages[PAGES_MAX];
     uint32_t pages_domid;
@@ -226,12 +227,23 @@ static void xen_unmap(struct host *host, void *addr, uint64_t nr,
 
 static int xen_bind(struct host *host, uint32_t domid, uint32_t port)
 {
-    return xenevtchn_bind_interdomain(to_xen(host)->evtchn, domid, port);
+    struct xen_host *x = to_xen(host);
+    int local = xenevtchn_bind_interdomain(x->evtchn, domid, port);
+
+    if ( local >= 0 )
+        x->nr_bound++;
+
+    return local;
 }
 
 static int xen_unbind(struct host *host, int local)
 {
-    return xenevtchn_unbind(to_xen(host)->evtchn, local);
+    struct xen_host *x = to_xen(host);
+
+    if ( x->nr_bound )
+        x->nr_bound--;
+
+    return xenevtchn_unbind(x->evtchn, local);
 }
 
 static int xen_notify(struct host *host, int local)
@@ -245,18 +257,26 @@ static int xen_fd(struct host *host)
 }
 
 /*
- * Unmasked before the caller looks: what comes while it looks is pending.  One
- * port is bound here, so there is one notification at most.
+ * Unmasked before the caller looks: what comes while it looks is pending.  At
+ * most one notification for each port that is bound; what comes again meanwhile
+ * leaves the fd readable.
  */
 static int xen_drain(struct host *host)
 {
     struct xen_host *x = to_xen(host);
-    xenevtchn_port_or_error_t port = xenevtchn_pending(x->evtchn);
+    unsigned int i;
 
-    if ( port < 0 )
-        return errno == EAGAIN ? 0 : -1;
+    for ( i = 0; i < x->nr_bound; i++ )
+    {
+        xenevtchn_port_or_error_t port = xenevtchn_pending(x->evtchn);
 
-    return xenevtchn_unmask(x->evtchn, port) ? -1 : 1;
+        if ( port < 0 && errno == EAGAIN )
+            break;
+        if ( port < 0 || xenevtchn_unmask(x->evtchn, port) )
+            return -1;
+    }
+
+    return i;
 }
 
 /* ---- guest memory ---- */

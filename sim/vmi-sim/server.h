@@ -7,7 +7,7 @@
 
 #include "../../libvmi-ring/src/sim_proto.h"
 
-#define MAX_BINDINGS    64U
+#define MAX_BINDINGS    256U
 #define MAX_PAUSES      64U
 
 /* A port of a client's, and the thread that carries out its kicks. */

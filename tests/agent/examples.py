@@ -58,6 +58,21 @@ class Examples(unittest.TestCase):
         self.assertRegex(out, r"(?m)^ +2000 +\d+ +\d+ +\d+ +\d+ +\d+$")
         h.progress(1)
 
+    def test_vcpu_workers(self):
+        h = Host(self, "vcpus=6,rate=0")
+        p = self.start("vcpu-workers", 1, 3, h.path)
+        h.progress(1)
+        p.send_signal(signal.SIGTERM)
+        out = self.end(p)
+        answered = dict(re.findall(r"(?m)^(\w+ ?\d*): answered=(\d+)$", out))
+        self.assertEqual(set(answered), {"main", "worker 0", "worker 2",
+                                         "worker 4"}, out)
+        counts = re.search(r"xen: raised=(\d+) answered=(\d+) bad=0", out)
+        # The last kick of each vCPU may still be under way.
+        self.assertIn(sum(map(int, answered.values())) - int(counts[2]),
+                      range(7), out)
+        self.assertGreater(int(counts[2]), 0)
+
     def test_monitor(self):
         h = Host(self, "vcpus=1,program=cr4+int3,rate=500")
         p = self.start("monitor-v2", 1, h.path)
@@ -204,6 +219,7 @@ class Examples(unittest.TestCase):
         for args in (["cr3-trace", 1], ["monitor-v2", 1],
                      ["guest-request-counter", 1, 1], ["null-agent", 1, 1],
                      ["msr-guard", 1, 176], ["upgrade", 1],
+                     ["vcpu-workers", 1, 2],
                      ["access-watch", 1, 1, 1], ["watch-exec", 1, 1]):
             p = self.start(*args, "/nonexistent")
             out, _ = p.communicate(timeout=TIMEOUT)

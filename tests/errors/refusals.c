@@ -142,6 +142,72 @@ static void try_receive(vmiring *h)
         row("respond", cause, vmiring_respond(h, &ev, &r), vmiring_error(h)); \
     } while ( 0 )
 
+/* A worker that is wrong in the statements that follow. */
+#define WORKER(cause, ...)                                                    \
+    do {                                                                      \
+        static const uint32_t vcpus[] = { 0, 0 };                             \
+        vmiring_options o = good();                                           \
+        struct vmiring_worker w = {                                           \
+            .size = sizeof(w), .vcpus = vcpus, .nr_vcpus = 1                  \
+        };                                                                    \
+        vmiring *h;                                                           \
+                                                                              \
+        { __VA_ARGS__; }                                                      \
+        h = vmiring_worker_open(&o, &w);                                      \
+        row("worker_open", cause, !h, vmiring_open_error());                  \
+        vmiring_close(h);                                                     \
+    } while ( 0 )
+
+/* What only the main handle does. */
+static void try_worker_control(vmiring *worker)
+{
+    struct vmiring_subscription s = request();
+
+    row("subscribe", "the handle is a worker", vmiring_subscribe(worker, &s),
+        vmiring_error(worker));
+    row("unsubscribe", "the handle is a worker",
+        vmiring_unsubscribe(worker, &s), vmiring_error(worker));
+    row("set_access", "the handle is a worker",
+        vmiring_set_access(worker, 0, 1, 0), vmiring_error(worker));
+    row("leave", "the handle is a worker", vmiring_leave(worker),
+        vmiring_error(worker));
+}
+
+static void try_workers(void)
+{
+    static const uint32_t one[] = { 0 }, far[] = { 7 };
+    struct vmiring_worker how = { .size = sizeof(how), .vcpus = one,
+                                  .nr_vcpus = 1 };
+    vmiring_options o = good();
+    vmiring *h, *worker;
+
+    WORKER("nobody has opened the domain", );
+    h = vmiring_open(&o);
+    WORKER("the channel has no ports of slots", );
+    vmiring_close(h);
+    o.flags = VMIRING_OPEN_SLOT_PORTS;
+    h = vmiring_open(&o);
+    WORKER("legacy has one FIFO", o.abi = VMIRING_ABI_LEGACY);
+    WORKER("an option of the main handle's", o.on_death = 1);
+    WORKER("no vCPU", w.nr_vcpus = 0);
+    WORKER("flags is not 0", w.flags = 1);
+    WORKER("another generation", w.generation = 1);
+    WORKER("a vCPU twice", w.nr_vcpus = 2);
+    WORKER("no such vCPU", w.vcpus = far);
+    o.flags = 0;
+    worker = vmiring_worker_open(&o, &how);
+    if ( !h || !worker )
+    {
+        fprintf(stderr, "%s\n", vmiring_open_error());
+        failures++;
+        return;
+    }
+    WORKER("the vCPU has a worker", );
+    try_worker_control(worker);
+    vmiring_close(worker);
+    vmiring_close(h);
+}
+
 /* What dom0 does with the word of tests/xen/guest/layout.h. */
 static void let_go(vmiring *h)
 {
@@ -266,6 +332,7 @@ int main(int argc, char **argv)
     try_respond(h);
     try_takeover(&h);
     vmiring_close(h);
+    try_workers();
     try_legacy();
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -520,7 +520,7 @@ static const struct {
     { "split", scenario_split },   { "mixed", scenario_mixed },
     { "end", scenario_end },       { "killed", scenario_killed },
     { "held", scenario_held },     { "protocol", scenario_protocol },
-    { "cli", scenario_cli },
+    { "cli", scenario_cli },       { "workers", scenario_workers },
 };
 
 int main(int argc, char **argv)

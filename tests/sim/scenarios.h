@@ -49,6 +49,8 @@ void scenario_killed(void);
 void scenario_held(void);
 /* protocol.c */
 void scenario_protocol(void);
+/* workers.c */
+void scenario_workers(void);
 /* cli.c */
 void scenario_cli(void);
 

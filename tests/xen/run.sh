@@ -19,7 +19,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # What an unpatched hypervisor must show too, and what only ours has.
 common_scenarios=(legacy waitqueue agent-legacy compat)
-v2_scenarios=(events surface operate death livepatch async badcalls msr latency)
+v2_scenarios=(events surface operate death livepatch async badcalls msr latency
+              workers)
 
 # The further configurations: all must build, two of them are booted as well.
 configurations=(
