@@ -159,6 +159,9 @@ static void status_text(const struct config *cfg,
     printf("\nrings %" PRIu32 " of %" PRIu32 " bytes, generation %" PRIu64
            ", pending %" PRIu32 ", expired %" PRIu64 "\n", st->nr_rings,
            st->ring_bytes, st->generation, st->pending, st->expired);
+    if ( st->slot_ports )
+        printf("slots with a port %" PRIu32 ", of them with a worker %" PRIu32
+               "\n", st->slot_ports, st->slot_ports_bound);
 }
 
 static struct json_object *status_vcpu_json(const struct vmiring_status *st,
@@ -204,6 +207,8 @@ static int status_json(const struct config *cfg,
     jo_u32(o, "ring_bytes", st->ring_bytes);
     jo_count(o, "generation", st->generation);
     jo_u32(o, "pending", st->pending);
+    jo_u32(o, "slot_ports", st->slot_ports);
+    jo_u32(o, "slot_ports_bound", st->slot_ports_bound);
     jo_count(o, "expired", st->expired);
     jo_count(o, "expired_late", st->expired_late);
     jo_count(o, "expired_min_ns", st->expired_min);

@@ -62,6 +62,10 @@ class Examples(unittest.TestCase):
         h = Host(self, "vcpus=6,rate=0")
         p = self.start("vcpu-workers", 1, 3, h.path)
         h.progress(1)
+        status, = agentlib.run("--sim", h.path, "--status", 1, "-o",
+                               "json").objects()
+        self.assertEqual((status["slot_ports"], status["slot_ports_bound"]),
+                         (6, 6))
         p.send_signal(signal.SIGTERM)
         out = self.end(p)
         answered = dict(re.findall(r"(?m)^(\w+ ?\d*): answered=(\d+)$", out))
