@@ -242,7 +242,8 @@ static bool gap_before(vmiring *h, struct event *e, uint32_t vcpu,
     /* A request that is published again has an old sequence number. */
     if ( seq >= v->next_seq )
         v->next_seq = seq;
-    if ( !lost )
+    /* A worker has no ring: who reads it tells of its vCPUs' losses. */
+    if ( !lost || !h->v2->rings )
         return false;
 
     tell_lost(h, e, vcpu, lost, seq - 1);
@@ -428,8 +429,7 @@ static int take_slot(vmiring *h, struct event *e)
         return fail(&h->msg, EBADMSG, "slot %u: the request has a bad %s",
                     vcpu, bad);
 
-    /* A worker's vCPU has its losses told by who reads the ring. */
-    if ( v2->nr_rings && gap_before(h, e, vcpu, e->rec.seq) )
+    if ( gap_before(h, e, vcpu, e->rec.seq) )
         return 1;
 
     dequeue(v2);
