@@ -50,12 +50,6 @@ static inline uint64_t shm_read64(const uint64_t SHARED *p)
     return __atomic_load_n((const uint64_t __force *)p, __ATOMIC_RELAXED);
 }
 
-/* R6 needs no order of its own: the command that takes the word back has it. */
-static inline void shm_write64(uint64_t SHARED *p, uint64_t value)
-{
-    __atomic_store_n((uint64_t __force *)p, value, __ATOMIC_RELAXED);
-}
-
 static inline void shm_write32(uint32_t SHARED *p, uint32_t value)
 {
     __atomic_store_n((uint32_t __force *)p, value, __ATOMIC_RELAXED);
@@ -87,7 +81,8 @@ static inline uint8_t shm_acquire8(const uint8_t SHARED *p)
 
 /*
  * S4, R3, L4: without it Xen could see the index before the response (S3, L3),
- * or reuse ring space that is still being read (R3).
+ * or reuse ring space that is still being read (R3).  R6 has its order from the
+ * command that takes the word back; released, no look of before comes after it.
  */
 static inline void shm_release64(uint64_t SHARED *p, uint64_t value)
 {

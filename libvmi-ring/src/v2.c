@@ -115,7 +115,7 @@ static void stay_awake(vmiring *h)
             continue;
 
         ring->awake = ring->limit + v2->ring_bytes;
-        shm_write64(&ring->user->awake, ring->awake);
+        shm_release64(&ring->user->awake, ring->awake);
         v2->promised = true;
     }
 }
@@ -137,7 +137,7 @@ void v2_recall(vmiring *h)
     for ( i = 0; i < v2->nr_rings; i++ )
     {
         v2->rings[i].awake = 0;
-        shm_write64(&v2->rings[i].user->awake, 0);
+        shm_release64(&v2->rings[i].user->awake, 0);
     }
     v2_op_init(&op, VMEV2_CMD_RESUME, v2->generation);
     if ( v2_op(h->host, h->domid, &op, NULL, 0) && errno != ENODEV &&

@@ -72,8 +72,8 @@ install_agent()
         DESTDIR=$root run_logged "$log" "installing $part" \
             cmake --install "$build/$part"
     done
-    # Nothing else shows several handles at one domain.
-    cp "$build/examples/vcpu-workers" "$root/usr/bin/"
+    # Several handles at one domain; the SDK's count and nothing else.
+    cp "$build"/examples/{vcpu-workers,guest-request-counter} "$root/usr/bin/"
     [ -x "$root/usr/sbin/vmi-agent" ] ||
         die "$build does not install /usr/sbin/vmi-agent (configure it with -DCMAKE_INSTALL_PREFIX=/usr)"
     rm -rf "${root:?}"/usr/{include,share,lib/cmake,lib/pkgconfig} \
