@@ -58,7 +58,7 @@ answered() { sed -n "s/^$1: answered=//p" /tmp/main.out; }
 if begin 0; then
     guestmem "$DOMID" run
     end
-    [ "$(answered main)" = $((vcpus * each)) ] || status=main-missed-some
+    [ "$(answered main)" = $((vcpus * each)) ] || status='main missed some'
     judge_run doorbell "one handle"
 fi
 
@@ -69,10 +69,10 @@ if begin 4; then
     sum=0
     for first in 0 16 32 48; do
         [ "$(answered "worker $first")" = $((16 * each)) ] ||
-            status=worker-$first-missed-some
+            status="worker $first missed some"
         sum=$((sum + $(answered "worker $first")))
     done
-    [ "$(answered main)" = 0 ] || status=main-had-some
+    [ "$(answered main)" = 0 ] || status='main had some'
     judge_run threads "$sum of them by four workers, none by the main handle"
 fi
 
