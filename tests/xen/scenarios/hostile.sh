@@ -95,7 +95,14 @@ scribble()
 # creation of guests are not among them.
 lines=0
 log_begin() { xl dmesg -c >/dev/null; }
-log_end() { xl dmesg -c >/tmp/dmesg; lines=$((lines + $(wc -l </tmp/dmesg))); head -n 20 /tmp/dmesg; }
+# What Xen's emulator says of a guest that was sent to nowhere is a guest's line,
+# which Xen limits by itself; but not here, where guest_loglvl lets all through.
+log_end()
+{
+    xl dmesg -c >/tmp/dmesg
+    lines=$((lines + $(grep -vc 'emulation failed (' /tmp/dmesg)))
+    head -n 20 /tmp/dmesg
+}
 
 settled() { [ "$(free_pages)" -ge $((free - FREE_SLACK)) ] && ! xl list | grep -q null; }
 
