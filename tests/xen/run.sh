@@ -128,7 +128,7 @@ boot_main()
 build_and_boot_variants()
 {
     build_variants
-    boot_variant debug 1500 RIG_SYNC_EVENTS=10000 RIG_EVENTS_EACH=100 \
+    boot_variant debug 1500 RIG_SYNC_EVENTS=10000 RIG_EVENTS_EACH=100 RIG_PATCHES=4 \
         RIG_CYCLES=4 legacy waitqueue "${v2_scenarios[@]}" sync lifecycle
     boot_variant no-legacy 400 no-legacy
 }
