@@ -67,10 +67,10 @@ lock_cache()
     fi
 }
 
-# hash_files FILE...: one hash over the names and contents.
+# hash_files FILE...: one hash over the contents, however the files are named.
 hash_files()
 {
-    sha256sum "$@" | sha256sum | cut -c1-16
+    cat "$@" | sha256sum | cut -c1-16
 }
 
 # pack_cpio ROOT OUT: as the kernel's initramfs reads it, owned by root.
