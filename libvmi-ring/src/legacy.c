@@ -242,12 +242,13 @@ static int legacy_next(vmiring *h, struct event *e)
     return 1;
 }
 
+/*
+ * Xen, of any version, rings for every request and reads no req_event, so there
+ * is no order to keep between this look and a word of ours.
+ */
 static bool legacy_settle(vmiring *h)
 {
-    struct legacy *l = h->legacy;
-
-    shm_write32(&l->ring->req_event, l->req_cons + 1);
-    shm_wakeup_fence();  /* L5 */
+    const struct legacy *l = h->legacy;
 
     return shm_read32(&l->ring->req_prod) != l->req_cons;
 }

@@ -13,8 +13,6 @@
  *   response          us      before rsp_prod                        (L3)
  *   rsp_prod          us      release store; Xen reads it, then the
  *                             response: pairs with its read barrier  (L4)
- *   req_event         us      store, FULL barrier, load req_prod: or
- *                             a request put between is not notified  (L5)
  */
 #ifndef VMIRING_SHM_H
 #define VMIRING_SHM_H
@@ -95,7 +93,7 @@ static inline void shm_release32(uint32_t SHARED *p, uint32_t value)
 }
 
 /*
- * R5, L5: between the store of our index and the load of Xen's.  Acquire and
+ * R5: between the store of our index and the load of Xen's.  Acquire and
  * release do not order a store before a later load: both sides could miss the
  * other's step, and the agent would sleep on a ring that is not empty.
  */

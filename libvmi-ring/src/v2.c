@@ -261,6 +261,10 @@ static void seq_seen(struct v2 *v2, uint32_t vcpu, uint64_t seq)
  * Whether lost, which was read first, and a lost_seq that was read after it
  * belong together (R7): Xen counts on the ring first, and for the vCPU last.
  * If not, they will the next time; settle() sees that there is one.
+ *
+ * The sum needs no order of its own: a second loss would have begun after the
+ * first one's end, in the ring's lock, and before our position, published and
+ * fenced for an empty ring, gave it room.
  */
 static bool loss_is_whole(const struct v2 *v2, uint32_t r, uint32_t vcpu,
                           uint64_t lost)
@@ -271,7 +275,7 @@ static bool loss_is_whole(const struct v2 *v2, uint32_t r, uint32_t vcpu,
     uint32_t i;
 
     for ( i = first; i < end; i++ )
-        sum += shm_acquire64(&v2->lines[i].lost);
+        sum += shm_read64(&v2->lines[i].lost);
 
     return shm_read64(&v2->lines[vcpu].lost) == lost &&
            shm_read64(&v2->rings[r].line->lost) == sum;
@@ -296,7 +300,7 @@ static int next_trailing(vmiring *h, struct event *e)
         {
             uint64_t told = v2->vcpus[vcpu].lost_told;
             uint64_t lost = shm_acquire64(&v2->lines[vcpu].lost);  /* R7 */
-            uint64_t last = shm_acquire64(&v2->lines[vcpu].lost_seq);
+            uint64_t last = shm_acquire64(&v2->lines[vcpu].lost_seq);  /* R7 */
 
             if ( lost <= told || !loss_is_whole(v2, i, vcpu, lost) )
                 continue;
@@ -384,7 +388,8 @@ static const char *copy_slot(vmiring *h, struct event *e, uint32_t vcpu,
     const char *bad;
 
     /* No more than the record has: a small one is in the slot's first line. */
-    *req = shm_acquire64(&slot->req_seq);  /* S2 */
+    /* Not S2: what the first look saw was ordered there, and else it is none. */
+    *req = shm_read64(&slot->req_seq);
     error = shm_read32(&slot->error);
     size = shm_read32(&slot->rec.size);
     if ( size < sizeof(slot->rec) || size > h->body_size )
