@@ -6,6 +6,7 @@
 #include "private.h"
 #include "glue.h"
 #include "rt.h"
+#include "agent_legacy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -199,7 +200,8 @@ static const struct host_ops in_ops = {
 bool agent_open(struct sdk_agent *a, const struct agent_wish *wish)
 {
     const vmiring_options o = {
-        .size = sizeof(o), .domid = wish->domid, .abi = VMIRING_ABI_V2,
+        .size = sizeof(o), .domid = wish->domid,
+        .abi = wish->legacy ? VMIRING_ABI_LEGACY : VMIRING_ABI_V2,
         .ring_bytes = wish->ring_bytes, .deadline_ms = wish->deadline_ms,
         .on_death = wish->hold ? VMIRING_DEATH_HOLD : VMIRING_DEATH_DETACH,
         .flags = (wish->split ? VMIRING_OPEN_SPLIT_RINGS : 0) |
@@ -215,7 +217,9 @@ bool agent_open(struct sdk_agent *a, const struct agent_wish *wish)
         a->next[i] = 1;
     in->host.ops = &in_ops;
     a->host = in;
-    a->h = vmiring_open_on(&in->host, NULL, &o);
+    a->h = vmiring_open_on(&in->host,
+                           wish->legacy ? agent_legacy_host(wish->nr_vcpus) : NULL,
+                           &o);
     if ( !a->h )
     {
         a->err = errno;

@@ -91,6 +91,91 @@ int glue_drain(struct glue_bell *bell)
     return sim_evtchn_pending(bell->binding);
 }
 
+int glue_legacy_version(void)
+{
+    struct xen_domctl_vm_event_op op = { .op = XEN_VM_EVENT_GET_VERSION };
+    int rc;
+
+    rt_in_xen(1);
+    rc = sim_domctl_vm_event(DOMID_INVALID, &op);
+    rt_in_xen(-1);
+
+    return rc ?: (int)op.u.version;
+}
+
+int glue_legacy_enable(uint32_t domid, uint32_t *port, int *fd)
+{
+    struct xen_domctl_vm_event_op op = {
+        .op = XEN_VM_EVENT_ENABLE, .mode = XEN_DOMCTL_VM_EVENT_OP_MONITOR,
+    };
+    struct domain *d;
+    int rc;
+
+    rt_in_xen(1);
+    rc = sim_domctl_vm_event(domid, &op);
+    if ( !rc )
+    {
+        *port = op.u.enable.port;
+        d = sim_domain_find(domid);
+        *fd = sim_ring_fd(d, SIM_RING_MONITOR);
+        put_domain(d);
+    }
+    rt_in_xen(-1);
+
+    return rc;
+}
+
+int glue_legacy_disable(uint32_t domid)
+{
+    struct xen_domctl_vm_event_op op = {
+        .op = XEN_VM_EVENT_DISABLE, .mode = XEN_DOMCTL_VM_EVENT_OP_MONITOR,
+    };
+    int rc;
+
+    rt_in_xen(1);
+    rc = sim_domctl_vm_event(domid, &op);
+    rt_in_xen(-1);
+
+    return rc;
+}
+
+int glue_legacy_monitor(uint32_t domid, uint32_t event, bool enable, bool sync)
+{
+    struct domain *d;
+    int rc = -ESRCH;
+
+    rt_in_xen(1);
+    d = sim_domain_find(domid);
+    if ( d )
+    {
+        rc = legacy_monitor(d, enable ? XEN_DOMCTL_MONITOR_OP_ENABLE
+                                      : XEN_DOMCTL_MONITOR_OP_DISABLE,
+                            event, sync);
+        put_domain(d);
+    }
+    rt_in_xen(-1);
+
+    return rc;
+}
+
+int glue_pause(uint32_t domid, bool pause)
+{
+    struct domain *d;
+    int rc = -ESRCH;
+
+    rt_in_xen(1);
+    d = sim_domain_find(domid);
+    if ( d )
+    {
+        rc = pause ? domain_pause_by_systemcontroller(d)
+                   : domain_unpause_by_systemcontroller(d);
+        put_domain(d);
+    }
+    rt_in_xen(-1);
+
+    return rc;
+}
+
 void glue_become_dom0(void)
 {
     sim_thread_become(NULL);

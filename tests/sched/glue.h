@@ -44,6 +44,13 @@ void glue_unbind(struct glue_bell *bell);
 void glue_kick(struct glue_bell *bell);
 int glue_fd(const struct glue_bell *bell);
 int glue_drain(struct glue_bell *bell);
+/* The domctls of the legacy ABI; fd: of the ring's page. */
+int glue_legacy_version(void);
+int glue_legacy_enable(uint32_t domid, uint32_t *port, int *fd);
+int glue_legacy_disable(uint32_t domid);
+int glue_legacy_monitor(uint32_t domid, uint32_t event, bool enable, bool sync);
+/* The toolstack's pause of a domain, or its end. */
+int glue_pause(uint32_t domid, bool pause);
 /* The calling thread acts for dom0 from now on. */
 void glue_become_dom0(void);
 
@@ -57,6 +64,7 @@ struct agent_wish {
     unsigned int batch;         /* events at a time */
     uint32_t ring_bytes;
     bool split, hold, reattach, takeover;
+    bool legacy;                /* the old ABI */
     bool strict;                /* sequence numbers are the guest's own */
     bool change;                /* answers change rdi */
     bool deaf;                  /* loses notifications, and looks unasked */

@@ -54,6 +54,18 @@ void rt_exit(void) __attribute__((__noreturn__));
  */
 void rt_kill_after(unsigned int n, void (*on_kill)(void *arg), void *arg);
 void rt_in_xen(int by);
+/*
+ * Whoever was given arg stops before its access number n, from now on, to
+ * memory that an agent and Xen share (or fence), until it is held elsewhere or
+ * let go.  So a scenario draws where two meet, which a scheduler alone would
+ * rarely do.
+ */
+void rt_hold(const void *arg, unsigned int n);
+/* ... before its next access to this word of it, at whatever address. */
+void rt_hold_at(const void *arg, const void *word);
+void rt_let_go(const void *arg);
+/* Waits until it stands there, or waits for something else. */
+void rt_until_still(const void *arg);
 /* A number below n, from the seed. */
 unsigned int rt_draw(unsigned int n);
 uint64_t rt_steps(void);
@@ -92,6 +104,8 @@ struct rt_thread {
     int saved_errno;
     int in_xen;
     unsigned int kill_in;
+    unsigned int window_left;   /* rt_hold(); UINT_MAX: go on */
+    const uint64_t *window_at;  /* rt_hold_at() */
     void (*on_kill)(void *arg);
     void *kill_arg;
     uint8_t *stack;
@@ -106,6 +120,10 @@ extern bool rt_concurrent;      /* between rt_run()'s begin and end */
 
 /* A point at which another thread may go on. */
 void rt_point(void);
+/* ... before such an access; NULL: a fence. */
+void rt_window_point(const uint64_t *word);
+/* The one address of a word that has several. */
+const uint64_t *rt_mem_word(const void *at);
 /* Blocks the caller; false when the time is over. */
 bool rt_block(const void *on, int64_t until);
 void rt_wake(const void *on);

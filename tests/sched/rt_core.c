@@ -3,6 +3,7 @@
 #include "rt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -292,6 +293,55 @@ void rt_point(void)
         }
 }
 
+void rt_window_point(const uint64_t *word)
+{
+    struct rt_thread *t = rt_self;
+
+    while ( !t->window_left || (word && t->window_at == word) )
+        rt_block(&t->window_left, RT_FOREVER);
+    if ( t->window_left != UINT_MAX )
+        t->window_left--;
+}
+
+static struct rt_thread *thread_of(const void *arg)
+{
+    unsigned int i;
+
+    for ( i = 1; i < RT_MAX_THREADS; i++ )
+        if ( threads[i].state != T_FREE && threads[i].counts &&
+             threads[i].arg == arg )
+            return &threads[i];
+    rt_fail("nobody has this argument");
+}
+
+void rt_hold(const void *arg, unsigned int n)
+{
+    struct rt_thread *t = thread_of(arg);
+
+    t->window_left = n;
+    t->window_at = NULL;
+    rt_wake(&t->window_left);
+}
+
+void rt_hold_at(const void *arg, const void *word)
+{
+    rt_let_go(arg);
+    thread_of(arg)->window_at = rt_mem_word(word);
+}
+
+void rt_let_go(const void *arg)
+{
+    rt_hold(arg, UINT_MAX);
+}
+
+void rt_until_still(const void *arg)
+{
+    const struct rt_thread *t = thread_of(arg);
+
+    while ( t->state == T_READY )
+        rt_give_way();
+}
+
 bool rt_block(const void *on, int64_t until)
 {
     struct rt_thread *t = rt_self;
@@ -366,6 +416,8 @@ static void spawn(const char *name, void (*fn)(void *arg), void *arg,
     t->counts = counts;
     t->in_xen = 0;
     t->kill_in = 0;
+    t->window_left = UINT_MAX;
+    t->window_at = NULL;
     t->tls_ready = 0;
     memset(t->key_value, 0, sizeof(t->key_value));
 

@@ -36,6 +36,7 @@
  */
 #include "rt.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,13 +69,13 @@ static struct word words[MAX_WORDS];
 static unsigned int nr_words;
 static uint16_t table[TABLE];   /* index + 1 */
 static stamp_t performed[MAX_WORDS];
-static struct {
+static struct view {
     stamp_t seen[MAX_WORDS], base[MAX_WORDS];
     const stamp_t *before;      /* as of the last write barrier */
     unsigned int before_words;
     /* Loads since the last barrier that orders loads before stores. */
     uint32_t accesses, ordered; /* counted; the count at that barrier */
-    uint32_t loaded[MAX_WORDS]; /* the count at a word's last load */
+    uint32_t loaded[MAX_WORDS][2];  /* the count at the last load of each half */
     uint32_t known[RT_MAX_THREADS];  /* the latest store of others seen */
 } view[RT_MAX_THREADS];
 
@@ -97,6 +98,7 @@ static struct {
 static unsigned int nr_patches;
 static struct {
     uint64_t *word[MAX_SPAN + 1];
+    unsigned int halves[MAX_SPAN + 1];
     unsigned int nr;
     void *pc;
 } writing;
@@ -217,7 +219,7 @@ static struct word *make(uint64_t *at, uint64_t value)
     for ( t = 0; t < RT_MAX_THREADS; t++ )
     {
         view[t].seen[nr_words - 1] = view[t].base[nr_words - 1] = 0;
-        view[t].loaded[nr_words - 1] = 0;
+        memset(view[t].loaded[nr_words - 1], 0, sizeof(view[t].loaded[0]));
     }
 
     return w;
@@ -314,20 +316,43 @@ static bool like_pointer(uint64_t value)
  * The caller stores.  Another thread's load of the word may be still to come,
  * though that thread's later store was seen by the caller.
  */
-static void check_late_load(unsigned int n, const uint64_t *at)
+static void check_late_load(unsigned int n, unsigned int halves,
+                            const uint64_t *at)
 {
-    unsigned int t;
+    unsigned int t, half;
 
     for ( t = 0; t < RT_MAX_THREADS; t++ )
-        if ( t != rt_self->id && view[t].loaded[n] > view[t].ordered &&
-             view[rt_self->id].known[t] > view[t].loaded[n] )
-            rt_fail("a load of thread %u may come after the store to %p that "
-                    "overwrites what it should see", t, (const void *)at);
+        for ( half = 0; half < 2; half++ )
+            if ( t != rt_self->id && (halves & 1U << half) &&
+                 view[t].loaded[n][half] > view[t].ordered &&
+                 view[rt_self->id].known[t] > view[t].loaded[n][half] )
+                rt_fail("a load of thread %u may come after the store to %p "
+                        "that overwrites what it should see", t,
+                        (const void *)at);
+}
+
+/* Which halves of the word the size bytes from at on are in. */
+static unsigned int halves_of(const uint64_t *word, uintptr_t at, size_t size)
+{
+    uintptr_t first = (uintptr_t)word;
+
+    return (at < first + 4) | (at + size > first + 4) << 1;
+}
+
+static void note_load(unsigned int n, unsigned int halves, bool acquire)
+{
+    struct view *v = &view[rt_self->id];
+    uint32_t count = acquire ? 0 : ++v->accesses;
+
+    if ( halves & 1 )
+        v->loaded[n][0] = count;
+    if ( halves & 2 )
+        v->loaded[n][1] = count;
 }
 
 /* The value that a load of a word gives. */
-static uint64_t load_word(uint64_t *at, bool acquire, bool newest,
-                          const char **how)
+static uint64_t load_word(uint64_t *at, unsigned int halves, bool acquire,
+                          bool newest, const char **how)
 {
     unsigned int t = rt_self->id;
     struct word *w = find(at);
@@ -351,7 +376,7 @@ static uint64_t load_word(uint64_t *at, bool acquire, bool newest,
         *how = "(old)";
 
     view[t].seen[w - words] = stamp;
-    view[t].loaded[w - words] = acquire ? 0 : ++view[t].accesses;
+    note_load(w - words, halves, acquire);
     if ( w->history[stamp % DEPTH].thread != t )
     {
         uint32_t *known = &view[t].known[w->history[stamp % DEPTH].thread];
@@ -369,7 +394,8 @@ static uint64_t load_word(uint64_t *at, bool acquire, bool newest,
 }
 
 /* Memory holds the value already. */
-static void note_store(uint64_t *at, uint64_t old, uint64_t value)
+static void note_store(uint64_t *at, unsigned int halves, uint64_t old,
+                       uint64_t value)
 {
     unsigned int t = rt_self->id;
     struct word *w = find(at);
@@ -388,7 +414,7 @@ static void note_store(uint64_t *at, uint64_t old, uint64_t value)
     s->thread = t;
     s->count = ++view[t].accesses;
     if ( model == RT_WEAK && !lies && in_window(at) )
-        check_late_load(w - words, at);
+        check_late_load(w - words, halves, at);
     if ( model == RT_TSO )
         write_barrier(t);
     s->before = view[t].before;
@@ -401,6 +427,11 @@ static void note_store(uint64_t *at, uint64_t old, uint64_t value)
 static uint64_t *word_of(uintptr_t at)
 {
     return (uint64_t *)(at & ~(uintptr_t)7);
+}
+
+const uint64_t *rt_mem_word(const void *at)
+{
+    return word_of(canonical(at));
 }
 
 static uint64_t newest_of(const uint64_t *word)
@@ -422,7 +453,7 @@ void rt_mem_settle(void)
     {
         uint64_t *word = writing.word[i];
 
-        note_store(word, newest_of(word), *word);
+        note_store(word, writing.halves[i], newest_of(word), *word);
         rt_mix(*word);
         rt_trace_access("stored", writing.pc, word, *word, "");
     }
@@ -436,13 +467,16 @@ static bool begin(uintptr_t at)
     if ( !rt_concurrent || is_private(at) )
         return false;
     rt_point();
+    if ( (rt_self->window_left != UINT_MAX || rt_self->window_at) &&
+         in_window(word_of(at)) )
+        rt_window_point(word_of(at));
 
     return true;
 }
 
 void rt_mem_read(void *pc, const void *addr, size_t size)
 {
-    uintptr_t at = canonical(addr), end = at + size;
+    uintptr_t at = canonical(addr), start = at, end = at + size;
 
     if ( !begin(at) )
         return;
@@ -451,7 +485,8 @@ void rt_mem_read(void *pc, const void *addr, size_t size)
     {
         uint64_t *word = word_of(at);
         const char *how = "";
-        uint64_t value = load_word(word, false, false, &how);
+        uint64_t value = load_word(word, halves_of(word, start, end - start),
+                                   false, false, &how);
 
         rt_mix(value);
         rt_trace_access("reads", pc, word, value, how);
@@ -465,7 +500,7 @@ void rt_mem_read(void *pc, const void *addr, size_t size)
 
 void rt_mem_write(void *pc, void *addr, size_t size)
 {
-    uintptr_t at = canonical(addr), end = at + size;
+    uintptr_t at = canonical(addr), start = at, end = at + size;
 
     if ( !begin(at) )
         return;
@@ -480,6 +515,7 @@ void rt_mem_write(void *pc, void *addr, size_t size)
         /* Before the program changes it. */
         if ( !find(word) )
             make(word, *word);
+        writing.halves[writing.nr] = halves_of(word, start, end - start);
         writing.word[writing.nr++] = word;
     }
 }
@@ -501,8 +537,8 @@ uint64_t rt_mem_load(void *pc, const void *addr, size_t size, enum rt_order orde
     {
         if ( order == RT_SEQ_CST )
             full_barrier(rt_self->id);
-        value = load_word(word_of(at), order != RT_RELAXED, order == RT_SEQ_CST,
-                          &how);
+        value = load_word(word_of(at), halves_of(word_of(at), at, size),
+                          order != RT_RELAXED, order == RT_SEQ_CST, &how);
         rt_mix(value);
         value = part(value, at, size);
         rt_trace_access(order == RT_RELAXED ? "loads" : "acquires", pc,
@@ -529,7 +565,7 @@ void rt_mem_store(void *pc, void *addr, size_t size, uint64_t value,
     if ( !shared )
         return;
 
-    note_store(word_of(at), old, *word_of(at));
+    note_store(word_of(at), halves_of(word_of(at), at, size), old, *word_of(at));
     if ( order == RT_SEQ_CST )
         full_barrier(rt_self->id);
     rt_mix(*word_of(at));
@@ -544,17 +580,17 @@ void rt_mem_rmw(void *pc, void *addr, size_t size, enum rt_order order)
     uint64_t *word = word_of(at);
     const char *how = "";
 
-    (void)size;
     if ( !begin(at) )
         return;
 
     if ( order != RT_RELAXED )
         full_barrier(rt_self->id);
-    load_word(word, order != RT_RELAXED, true, &how);
+    load_word(word, halves_of(word, at, size), order != RT_RELAXED, true, &how);
     /* It is noted when the value is there, before anything else happens. */
     if ( !find(word) )
         make(word, *word);
     writing.pc = pc;
+    writing.halves[writing.nr] = halves_of(word, at, size);
     writing.word[writing.nr++] = word;
 }
 
@@ -564,6 +600,8 @@ void rt_mem_fence(void *pc, enum rt_order order)
     if ( !rt_concurrent )
         return;
     rt_point();
+    if ( rt_self->window_left != UINT_MAX )
+        rt_window_point(NULL);
 
     switch ( order )
     {

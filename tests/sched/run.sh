@@ -10,7 +10,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=tests/lib/results.sh
 . "$top/tests/lib/results.sh"
 
-out=$1 build=$2/sched each=850
+out=$1 build=$2/sched each=650
 [ "${3:-}" != --long ] || each=20000
 
 # first_seed: from the commit's number, 1 where there is none.

@@ -6,11 +6,8 @@
 #include "world.h"
 
 #include <asm/vm_event.h>
-#include <public/io/ring.h>
 
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 static struct sdk_agent a1, a2;
 static bool over;               /* others than the vCPUs are to end */
@@ -222,6 +219,60 @@ static void run_deaf(void)
     how = wish();
     how.strict = how.change = how.deaf = true;
     good_agent(how, false, 0, false);
+}
+
+/*
+ * A vCPU stands somewhere in its count of a loss while the agent, which the
+ * ring no longer keeps busy, looks for losses; and both go on by steps, in turn
+ * or together.
+ */
+static void losses_meet(void *unused)
+{
+    struct vcpu *v = w.d->vcpu[0];
+    unsigned int i;
+
+    sim_thread_init();
+    rt_until_still(v);
+    rt_hold_at(&a1, &vm_event_of(v)->ring->line->lost);
+    rt_until_still(&a1);
+    for ( i = 0; i < 3; i++ )
+    {
+        rt_hold(&a1, rt_draw(8));
+        if ( rt_draw(2) )
+            rt_until_still(&a1);
+        rt_hold(v, rt_draw(6));
+        if ( rt_draw(2) )
+            rt_until_still(v);
+    }
+    rt_let_go(&a1);
+    rt_until_still(&a1);
+    rt_let_go(v);
+    rt_done();
+}
+
+static void run_loss_meets(void)
+{
+    struct agent_wish how;
+
+    world_make(1, 3, EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    how.split = rt_draw(2);
+    must_open(&a1, &how, false);
+    /* 73 records fill it; some are lost already. */
+    world_prelude(73 + rt_draw(3), EVENT_ASYNC);
+    goal = world_total() + w.first[0];
+    world_start_vcpus();
+    rt_spawn("agent", agent_to_goal, &a1);
+    rt_hold(&a1, 0);
+    /* Once it knows that there is no room. */
+    rt_hold(w.d->vcpu[0], 2 + rt_draw(8));
+    rt_spawn("director", losses_meet, NULL);
+    rt_run();
+    world_check_books();
+    world_check_agent(&a1);
+    agent_close(&a1);
+    world_end();
 }
 
 /* ---- snapshots ---- */
@@ -591,11 +642,21 @@ static void clock_goes(void *unused)
     rt_done();
 }
 
+/* Every request was answered, or ended without. */
+static void check_ends(void)
+{
+    unsigned int i;
+
+    for ( i = 0; i < w.nr; i++ )
+        if ( v2_vcpu(w.d, i).answered + v2_vcpu(w.d, i).released != w.events )
+            rt_fail("vCPU %u: %"PRIu64" answers, %"PRIu64" without", i,
+                    v2_vcpu(w.d, i).answered, v2_vcpu(w.d, i).released);
+}
+
 /* A deadline ends requests while the agent reads and answers them. */
 static void run_deadline(void)
 {
     struct agent_wish how;
-    unsigned int i;
 
     world_make(1 + rt_draw(2), 5, EVENT_SYNC);
     how = wish();
@@ -605,10 +666,54 @@ static void run_deadline(void)
     rt_spawn("agent", agent_for_ever, &a1);
     rt_spawn("clock", clock_goes, NULL);
     rt_run();
-    for ( i = 0; i < w.nr; i++ )
-        if ( v2_vcpu(w.d, i).answered + v2_vcpu(w.d, i).released != w.events )
-            rt_fail("vCPU %u: %"PRIu64" answers, %"PRIu64" without", i,
-                    v2_vcpu(w.d, i).answered, v2_vcpu(w.d, i).released);
+    check_ends();
+    world_nobody_waits();
+    end_agents();
+    world_end();
+}
+
+/*
+ * The agent stands somewhere in its look at a request while that ends and the
+ * vCPU raises the next, which stands somewhere in its publication while the
+ * agent goes on a little.
+ */
+static void meets(void *unused)
+{
+    struct vcpu *v = w.d->vcpu[0];
+
+    sim_thread_init();
+    rt_until_still(v);              /* its first request waits */
+    rt_hold(&a1, rt_draw(48));      /* a record has 31 words */
+    rt_until_still(&a1);
+    rt_hold(v, rt_draw(40));
+    rt_advance(MILLISECS(2));
+    rt_give_way();
+    rt_until_still(v);
+    if ( rt_draw(4) )
+        rt_hold_at(&a1, vm_event_channel(w.d)->pending);
+    else
+        rt_hold(&a1, rt_draw(48));
+    rt_until_still(&a1);
+    rt_let_go(v);
+    rt_until_still(v);
+    rt_let_go(&a1);
+    rt_done();
+}
+
+static void run_deadline_meets(void)
+{
+    struct agent_wish how;
+
+    world_make(1, 3, EVENT_SYNC);
+    how = wish();
+    how.change = rt_draw(2);
+    how.deadline_ms = 1;
+    begin_agents(&how);
+    rt_spawn("agent", agent_for_ever, &a1);
+    rt_hold(&a1, 0);
+    rt_spawn("director", meets, NULL);
+    rt_run();
+    check_ends();
     world_nobody_waits();
     end_agents();
     world_end();
@@ -713,167 +818,6 @@ static void run_hostile(void)
     world_end();
 }
 
-/* ---- legacy ---- */
-
-static struct legacy legacy;
-static bool legacy_change;
-
-static void wait_bell(struct sim_binding *bell)
-{
-    struct pollfd fd = { .fd = sim_evtchn_fd(bell), .events = POLLIN };
-
-    rt_note("sleeps");
-    poll(&fd, 1, -1);
-    sim_evtchn_pending(bell);
-}
-
-/* The look after the bell, as every client of the old ring has it. */
-static void legacy_agent(void *unused)
-{
-    vm_event_request_t req;
-    uint64_t got = 0;
-
-    sim_thread_init();
-    while ( got < goal )
-    {
-        unsigned int nr = 0;
-
-        while ( legacy_next(&legacy, &req) )
-        {
-            vm_event_response_t rsp = req;
-
-            if ( req.reason == VM_EVENT_REASON_GUEST_REQUEST &&
-                 req.data.regs.x86.rax !=
-                 sched_mark(req.data.regs.x86.rdi, 0) )
-                rt_fail("a torn request");
-            if ( legacy_change && (req.flags & VM_EVENT_FLAG_VCPU_PAUSED) )
-            {
-                rsp.flags |= VM_EVENT_FLAG_SET_REGISTERS;
-                rsp.data.regs.x86.rdi ^= SCHED_KEY;
-            }
-            legacy_put(&legacy, &rsp);
-            nr++;
-        }
-        got += nr;
-        if ( nr )
-            legacy_kick(&legacy);
-        else
-            wait_bell(legacy.bell);
-    }
-    rt_done();
-}
-
-static void legacy_open(bool sync)
-{
-    CHECK_EQ(legacy_enable(&legacy, w.d), 0);
-    CHECK_EQ(legacy_bind(&legacy), 0);
-    if ( w.kind != EVENT_ASYNC )
-        CHECK_EQ(legacy_monitor(w.d, XEN_DOMCTL_MONITOR_OP_ENABLE,
-                                XEN_DOMCTL_MONITOR_EVENT_GUEST_REQUEST, sync),
-                 0);
-    if ( w.kind != EVENT_SYNC )
-        CHECK_EQ(legacy_monitor(w.d, XEN_DOMCTL_MONITOR_OP_ENABLE,
-                                XEN_DOMCTL_MONITOR_EVENT_WRITE_CTRLREG, false),
-                 0);
-}
-
-/* The ring has 8 entries; the prelude leaves some of them taken. */
-static void run_legacy(void)
-{
-    unsigned int prelude = rt_draw(5);
-
-    world_make(2, 4, EVENT_MIXED);
-    w.must_change = legacy_change = true;
-    legacy_open(true);
-    world_prelude(prelude, EVENT_ASYNC);
-    goal = world_total() + prelude * w.nr;
-    world_start_vcpus();
-    rt_spawn("agent", legacy_agent, NULL);
-    rt_run();
-    world_nobody_waits();
-    legacy_stop(&legacy);
-    world_end();
-}
-
-static void legacy_adversary(void *unused)
-{
-    uint64_t *page = sim_ring_page(w.d, SIM_RING_MONITOR);
-    vm_event_sring_t *ring = (void *)page;
-    unsigned int n = 20 + rt_draw(60);
-
-    sim_thread_init();
-    while ( n-- )
-    {
-        unsigned int what = rt_draw(6);
-        RING_IDX at = __atomic_load_n(&ring->rsp_prod, __ATOMIC_RELAXED);
-
-        if ( what == 0 )
-            __atomic_store_n(&ring->rsp_prod, at + rt_draw(3), __ATOMIC_RELAXED);
-        else if ( what == 1 )
-            __atomic_store_n(&ring->rsp_prod, rt_draw(UINT32_MAX),
-                             __ATOMIC_RELAXED);
-        else if ( what == 2 )
-            __atomic_store_n(&ring->req_event, rt_draw(UINT32_MAX),
-                             __ATOMIC_RELAXED);
-        else
-            __atomic_store_n(&page[8 + rt_draw(120)], rt_draw(64),
-                             __ATOMIC_RELAXED);
-        if ( !rt_draw(3) )
-            legacy_kick(&legacy);
-    }
-    legacy_stop(&legacy);
-    rt_done();
-}
-
-static void run_legacy_hostile(void)
-{
-    world_make(2, 4, EVENT_MIXED);
-    w.lies = true;
-    rt_mem_lies();
-    legacy_open(true);
-    world_start_vcpus();
-    rt_spawn("adversary", legacy_adversary, NULL);
-    rt_run();
-    world_nobody_waits();
-    world_end();
-}
-
-/* XSA-99: the guest has the ring's page, and writes there, as it is set up. */
-static void ring_scribbler(void *unused)
-{
-    uint64_t *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                          sim_ring_fd(w.d, SIM_RING_MONITOR), 0);
-    unsigned int n = 40;
-
-    while ( n-- )
-        __atomic_store_n(&page[rt_draw(16)], (uint64_t)rt_draw(UINT32_MAX) << 16,
-                         __ATOMIC_RELAXED);
-    munmap(page, PAGE_SIZE);
-    rt_done();
-}
-
-static void legacy_enabler(void *unused)
-{
-    sim_thread_init();
-    legacy_open(true);
-    legacy_kick(&legacy);
-    legacy_stop(&legacy);
-    rt_done();
-}
-
-static void run_legacy_enable(void)
-{
-    world_make(2, 3, EVENT_MIXED);
-    w.lies = true;
-    rt_mem_lies();
-    world_start_vcpus();
-    rt_spawn("guest", ring_scribbler, NULL);
-    rt_spawn("toolstack", legacy_enabler, NULL);
-    rt_run();
-    world_nobody_waits();
-    world_end();
-}
-
 const struct scenario scenarios[] = {
     { "sync", "2 vCPUs' requests, answers change registers", run_sync },
     { "sync-many", "4 vCPUs' requests", run_sync_many },
@@ -899,9 +843,14 @@ const struct scenario scenarios[] = {
     { "close", "close and open again with events in flight", run_close },
     { "unsubscribe", "unsubscribe and drain", run_unsubscribe },
     { "deadline", "requests that end while the agent reads them", run_deadline },
+    { "deadline-meets", "one ends and the next comes while the agent looks",
+      run_deadline_meets },
+    { "loss-meets", "a loss is counted while the agent looks for losses",
+      run_loss_meets },
     { "dies", "the domain is destroyed", run_dies },
     { "hostile", "an agent that writes anything", run_hostile },
     { "legacy", "the old ring: 8 entries, requests and events", run_legacy },
+    { "legacy-library", "the old ring, the library's agent", run_legacy_library },
     { "legacy-enable", "enable, while the guest scribbles on the page",
       run_legacy_enable },
     { "legacy-hostile", "the old ring, whatever is written there",

@@ -64,4 +64,11 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 
+/* ---- scenarios_legacy.c ---- */
+
+void run_legacy(void);
+void run_legacy_library(void);
+void run_legacy_enable(void);
+void run_legacy_hostile(void);
+
 #endif /* SCHED_WORLD_H */
