@@ -117,7 +117,8 @@ boot_variant()
 boot_main()
 {
     boot stock "$stock" 900 "${common_scenarios[@]}"
-    boot patched "$patched" 1500 "${common_scenarios[@]}" "${v2_scenarios[@]}"
+    boot patched "$patched" "$limit" "RIG_PATCHES=$patches" "${common_scenarios[@]}" \
+        "${v2_scenarios[@]}"
     compare
     boot patched-sync "$patched" 900 sync
     boot patched-lifecycle "$patched" 1500 "RIG_CYCLES=$cycles" lifecycle
@@ -143,12 +144,12 @@ compare()
 
 main()
 {
-    local stock='' patched='' variants='' cycles=50
+    local stock='' patched='' variants='' cycles=50 patches=10 limit=1500
     local -a positional=()
 
     while [ $# -gt 0 ]; do
         case $1 in
-        --long) cycles=200 ;;
+        --long) cycles=200 patches=100 limit=4000 ;;
         --variants) variants=1 ;;
         *) positional+=("$1") ;;
         esac
