@@ -55,7 +55,8 @@ int outfile_check(const struct outfile *f)
 
 int outfile_open(const struct outfile *f, int flags)
 {
-    return openat(f->dir, f->name, flags | O_CLOEXEC | O_NOCTTY, MODE);
+    return openat(f->dir, f->name, flags | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW,
+                  MODE);
 }
 
 bool outfile_has_content(const struct outfile *f)

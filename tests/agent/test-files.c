@@ -90,6 +90,39 @@ FILES_TEST(replace_is_whole)
     holds(".log.new", NULL);
 }
 
+/* The folder is the agent's user's, and the agent that opens is still root. */
+FILES_TEST(links_are_not_followed)
+{
+    static const int flags[] = {
+        O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_APPEND,
+        O_WRONLY | O_APPEND, O_RDONLY
+    };
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/log", dir);
+    for ( int there = 0; there < 2; there++ )
+    {
+        cr_assert_eq(symlink("elsewhere", path), 0);
+        for ( size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++ )
+        {
+            errno = 0;
+            cr_assert_eq(outfile_open(&f, flags[i]), -1, "%zu", i);
+            cr_assert_eq(errno, ELOOP);
+        }
+        holds("elsewhere", there ? "kept" : NULL);
+        cr_assert_eq(unlink(path), 0);
+        strcpy(f.name, "elsewhere");
+        cr_assert_eq(put("kept"), 0);
+        strcpy(f.name, "log");
+    }
+    /* One that is moved away is not followed either. */
+    cr_assert_eq(symlink("elsewhere", path), 0);
+    cr_assert_eq(outfile_shift(&f, 1), 0);
+    cr_assert_eq(put("new"), 0);
+    holds("log", "new");
+    holds("elsewhere", "kept");
+}
+
 FILES_TEST(names)
 {
     struct outfile g;
