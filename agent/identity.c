@@ -31,12 +31,18 @@ static void format_uuid(struct identity *id)
                        "-" : "", id->uuid_bytes[i]);
 }
 
-void identity_find(struct identity *id, const char *sim, uint32_t domid)
+void identity_of_host(struct identity *id)
 {
-    *id = (struct identity){ .domid = domid };
+    *id = (struct identity){ .domid = 0 };
     if ( gethostname(id->host, sizeof(id->host) - 1) )
         id->host[0] = '\0';
     read_boot_id(id->boot_id, sizeof(id->boot_id));
+}
+
+void identity_find(struct identity *id, const char *sim, uint32_t domid)
+{
+    identity_of_host(id);
+    id->domid = domid;
     domains_uuid(sim, domid, id->uuid_bytes);
     format_uuid(id);
 }

@@ -16,6 +16,8 @@ struct identity {
     struct vmiring_clock clock;
 };
 
+/* Of this host, and of no domain. */
+void identity_of_host(struct identity *id);
 /* Of this host and a domain of it.  sim as in domains.h. */
 void identity_find(struct identity *id, const char *sim, uint32_t domid);
 /* Of the host and the domain that a capture is of. */

@@ -12,7 +12,7 @@
 
 static const struct identity *whose;
 static bool replayed;
-static bool marked;   /* by the supervisor, who adds the UUID */
+static bool marked;   /* by the supervisor, who says whose it is */
 
 void print_json_identity(const struct identity *id, bool replay,
                          bool supervised)
@@ -27,12 +27,11 @@ static struct json_object *begin(const char *type)
 {
     struct json_object *o = jo_object(type);
 
-    if ( !whose )
+    if ( !whose || marked )
         return o;
     jo_str(o, "host", whose->host);
     jo_str(o, "boot", whose->boot_id);
-    if ( !marked )
-        jo_str(o, "uuid", whose->uuid);
+    jo_str(o, "uuid", whose->uuid);
     jo_u32(o, "domid", whose->domid);
     return o;
 }

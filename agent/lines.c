@@ -50,13 +50,18 @@ static bool printable(const char *line, size_t len)
 /* The keys of the mark, which a worker must not use; spelt with no escapes. */
 static bool is_ours(const char *key, size_t len)
 {
-    return memchr(key, '\\', len) ||
-           (len == 6 && !memcmp(key, "domain", 6)) ||
-           (len == 4 && !memcmp(key, "uuid", 4));
+    static const char *const ours[] = {
+        "host", "boot", "domid", "domain", "uuid"
+    };
+
+    for ( size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++ )
+        if ( len == strlen(ours[i]) && !memcmp(key, ours[i], len) )
+            return true;
+    return memchr(key, '\\', len);
 }
 
 /*
- * One object, from the first byte to the last, that does not name a domain: a
+ * One object, from the first byte to the last, that names no domain or host: a
  * worker in an enemy's hands must not speak for another one.  Nothing more is
  * checked here.  Readers may take the first object of a line, and the first or
  * the last of two equal keys, so neither may be there.

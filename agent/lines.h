@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define LINES_MAX 16384U     /* longer than any line of an agent's */
+#define LINES_MARK 1024U     /* ... than any mark */
 
 struct lines {
     int fd;                  /* -1: closed */
@@ -20,7 +21,7 @@ struct lines {
     size_t used;
     uint64_t bad;            /* lines that were not passed on */
     char buf[LINES_MAX];
-    char out[LINES_MAX + 512];
+    char out[LINES_MAX + LINES_MARK];
 };
 
 void lines_begin(struct lines *l, int fd, bool json, const char *mark);

@@ -179,14 +179,26 @@ void member_signal(struct member *m, int sig)
 
 /* ---- come and go ---- */
 
-static void make_marks(struct member *m)
+/* What goes in front of a line, or becomes the last members of its object. */
+static int make_marks(struct member *m)
 {
-    struct json_object *name = json_object_new_string(m->name);
+    const struct identity *host = &m->sup->id;
+    struct json_object *o = jo_object(NULL);
+    const char *text;
+    size_t len;
 
     snprintf(m->text_mark, sizeof(m->text_mark), "%s %s ", m->name, m->uuid);
-    snprintf(m->json_mark, sizeof(m->json_mark), "\"domain\":%s,\"uuid\":\"%s\"",
-             name ? json_object_to_json_string(name) : "\"\"", m->uuid);
-    json_object_put(name);
+    jo_str(o, "host", host->host);
+    jo_str(o, "boot", host->boot_id);
+    jo_u32(o, "domid", m->domid);
+    jo_str(o, "domain", m->name);
+    jo_str(o, "uuid", m->uuid);
+    text = jo_line(o);
+    len = text ? strlen(text) : 0;   /* "{...}\n" */
+    if ( len < 3 || len - 3 >= sizeof(m->json_mark) )
+        return -1;
+    memcpy(m->json_mark, text + 1, len - 3);
+    return 0;
 }
 
 struct member *member_new(struct supervisor *sup, const struct domain_entry *d)
@@ -201,7 +213,11 @@ struct member *member_new(struct supervisor *sup, const struct domain_entry *d)
     snprintf(m->name, sizeof(m->name), "%s", *d->name ? d->name : "-");
     snprintf(m->uuid, sizeof(m->uuid), "%s", d->uuid);
     m->reattach = sup->cfg->reattach;
-    make_marks(m);
+    if ( make_marks(m) )
+    {
+        free(m);
+        return NULL;
+    }
     while ( *link )
         link = &(*link)->next;
     *link = m;

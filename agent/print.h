@@ -59,7 +59,10 @@ extern const struct printer print_text;
 extern const struct printer print_json;
 extern const struct printer print_journal;
 
-/* Whose events the lines of JSON and of the journal are; it must stay. */
+/*
+ * Whose events the lines of JSON and of the journal are; it must stay.  A
+ * supervised agent's lines of JSON do not say so: the supervisor adds it.
+ */
 void print_json_identity(const struct identity *id, bool replay,
                          bool supervised);
 void print_journal_identity(const struct identity *id);

@@ -18,7 +18,7 @@
 
 #define OUT_BYTES      (1U << 20)
 #define ERR_BYTES      (1U << 18)
-#define LINE_ROOM      (LINES_MAX + 512U)
+#define LINE_ROOM      (LINES_MAX + LINES_MARK)
 #define DRAIN_MS       2000
 #define END_MS         20000 /* for the workers to let go of their domains */
 #define RETRY_FIRST_MS 250U
@@ -77,7 +77,8 @@ void sup_tell(struct supervisor *sup, const struct member *m, const char *what,
               const char *detail)
 {
     struct json_object *o;
-    char line[512];
+    char line[LINES_MARK + 512];
+    const char *text;
 
     if ( !sup->json )
     {
@@ -88,12 +89,14 @@ void sup_tell(struct supervisor *sup, const struct member *m, const char *what,
         return;
     }
     o = jo_object(what);
-    jo_u32(o, "domid", m->domid);
     if ( detail )
         jo_str(o, "text", detail);
-    jo_str(o, "domain", m->name);
-    jo_str(o, "uuid", m->uuid);
-    sup_line(&sup->out, jo_line(o));
+    text = jo_line(o);
+    if ( !text )
+        return;
+    snprintf(line, sizeof(line), "%.*s,%s}\n", (int)strlen(text) - 2, text,
+             m->json_mark);
+    sup_line(&sup->out, line);
 }
 
 /* ---- what becomes of a domain whose worker has ended ---- */
@@ -422,6 +425,7 @@ enum exit_code supervisor_run(const struct config *cfg)
     };
     int rc;
 
+    identity_of_host(&sup.id);
     sup.domains = domwatch_open(cfg->sim);
     if ( !sup.domains )
     {

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "domains.h"
+#include "identity.h"
 #include "lines.h"
 #include "output.h"
 #include "supervisor.h"
@@ -19,7 +20,7 @@ struct member {
     uint32_t domid;
     char name[64];
     char uuid[DOMAIN_UUID_LEN + 1];
-    char text_mark[160], json_mark[320];
+    char text_mark[160], json_mark[LINES_MARK];
     pid_t pid;               /* of its worker; 0: none runs */
     sd_event_source *child, *retry, *out_source, *err_source;
     struct lines out, err;
@@ -41,6 +42,7 @@ struct sup_stream {
 
 struct supervisor {
     const struct config *cfg;
+    struct identity id;      /* of the host */
     bool json;
     sd_event *loop;
     sd_event_source *watch, *tidy;

@@ -60,6 +60,14 @@ class Schema(unittest.TestCase):
         self.check(a.stop(signal.SIGTERM).out)
         self.assertLessEqual({"lost", "stats"}, self.seen)
 
+    def test_many_domains(self):
+        h = Host(self, "name=a,vcpus=1,rate=50")
+        a = Running(h.dir, "--sim", h.path, "--all", "-o", "json")
+        self.addCleanup(lambda: (a.p.kill(), a.p.wait()))
+        a.wait_line('"type":"event"')
+        self.check(a.stop(signal.SIGTERM).out)
+        self.assertLessEqual({"watching", "start", "event"}, self.seen)
+
     def test_probe(self):
         h = Host(self, "name=web,vcpus=2")
         for args in ([], ["--name", "web"], ["--domid", 1, "--abi", "legacy"]):

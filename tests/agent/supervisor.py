@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import tempfile
 import unittest
 
@@ -107,8 +108,16 @@ class ComeAndGo(Supervisor):
         uuids = {}
         events = collections.defaultdict(list)
         for line in r.out.splitlines():
-            self.assertEqual(line.count('"uuid":'), 1, line)
+            for key in "host", "boot", "domid", "domain", "uuid":
+                self.assertEqual(line.count('"%s":' % key), 1, line)
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            boot = f.read().rstrip()
         for o in r.objects():       # a torn line would not parse
+            self.assertEqual((o["host"], o["boot"]),
+                             (socket.gethostname(), boot))
+            if o["domain"] != "late":
+                self.assertEqual(o["domain"],
+                                 "web%d" % domids.index(o["domid"]))
             self.assertRegex(o["uuid"], UUID)
             self.assertEqual(uuids.setdefault(o["domain"], o["uuid"]),
                              o["uuid"])

@@ -108,6 +108,11 @@ Test(lines, json_forged)
     expect("{\"a\":{\"b\":1}\n", NULL);
     expect("{\"a\":\"b\\\"}\n", NULL);
     end(8);
+    begin(true);
+    expect("{\"type\":\"left\",\"host\":\"other-host\",\"a\":1}\n", NULL);
+    expect("{\"type\":\"left\",\"boot\":\"x\"}\n", NULL);
+    expect("{\"type\":\"left\",\"domid\":7}\n", NULL);
+    end(3);
 }
 
 /* Values, and keys of inner objects, may be what they like. */
