@@ -107,7 +107,8 @@ typedef struct vmiring_options {
 #define VMIRING_OPEN_SPLIT_RINGS   (1U << 0)  /* one ring per vCPU */
 #define VMIRING_OPEN_REATTACH      (1U << 1)  /* to a channel that is held for
                                                * the next agent */
-#define VMIRING_OPEN_TAKEOVER      (1U << 2)  /* even from a living agent.  Of a
+#define VMIRING_OPEN_TAKEOVER      (1U << 2)  /* even from a living agent, which
+                                               * is better ended first.  Of a
                                                * channel without HOLD nothing is
                                                * kept: it is ended and made anew.
                                                * One that is not there is made. */

@@ -629,6 +629,96 @@ static int worker_kick(vmiring *h)
     return 0;
 }
 
+/* ---- after somebody who may still run ---- */
+
+/*
+ * Xen has looked at the slots, within the command or the doorbell.  What it did
+ * not take although we answered it has the number of a predecessor, who was
+ * stopped between its look at the request and S4, and has gone on since: nobody
+ * would answer that request any more.  Once more then, all of it, and Xen is
+ * rung by the receive that the fd now asks for.
+ */
+static void answer_again(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_vcpus; i++ )
+    {
+        uint64_t answered = v2->vcpus[i].answered;
+
+        if ( !v2_ours(v2, i, shm_acquire8(&v2->pending[i])) ||
+             shm_read64(&v2_slot(v2, i)->req_seq) != answered ||
+             shm_read64(&v2_rsp(v2, i)->rsp_seq) == answered )
+            continue;
+
+        v2_answer(h, i, &v2->kept[i]);
+        fds_arm(h);
+    }
+}
+
+static int heir_respond(vmiring *h, uint32_t vcpu, uint64_t handle,
+                        const struct vmiring_response *rsp)
+{
+    if ( v2_respond(h, vcpu, handle, rsp) )
+        return -1;
+
+    h->v2->kept[vcpu] = rsp ? *rsp : (struct vmiring_response){ .flags = 0 };
+
+    return 0;
+}
+
+static int heir_kick(vmiring *h)
+{
+    if ( v2_kick(h) )
+        return -1;
+    answer_again(h);
+
+    return 0;
+}
+
+static int heir_set_access(vmiring *h, uint64_t first, uint64_t nr,
+                           uint8_t access)
+{
+    int rc = v2_set_access(h, first, nr, access);
+
+    answer_again(h);
+
+    return rc;
+}
+
+static int heir_set_access_list(vmiring *h, const uint64_t *gfns,
+                                const uint8_t *access, size_t nr, size_t *done)
+{
+    int rc = v2_set_access_list(h, gfns, access, nr, done);
+
+    answer_again(h);
+
+    return rc;
+}
+
+/*
+ * Likewise the words of the rings: a position behind ours, or a promise to look
+ * unasked, would have Xen ring nobody.  What is stored after this look stays.
+ */
+static void heir_idle(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+    uint32_t i;
+
+    for ( i = 0; i < v2->nr_rings; i++ )
+    {
+        const struct v2_ring *ring = &v2->rings[i];
+
+        if ( shm_read64(&ring->user->cons) != ring->published )
+            shm_release64(&ring->user->cons, ring->published);
+        if ( shm_read64(&ring->user->awake) != ring->awake )
+            v2->promised = true;
+    }
+    shm_wakeup_fence();  /* as in v2_settle() */
+    v2_recall(h);
+}
+
 const struct engine_ops v2_engine = {
     .abi = VMIRING_ABI_V2,
     .check = v2_check,
@@ -645,6 +735,27 @@ const struct engine_ops v2_engine = {
     .set_access = v2_set_access,
     .get_access = v2_get_access,
     .set_access_list = v2_set_access_list,
+    .leave = v2_leave,
+    .close = v2_close,
+};
+
+/* The same, on a channel, or after one, that an agent had who may still run. */
+const struct engine_ops v2_heir_engine = {
+    .abi = VMIRING_ABI_V2,
+    .check = v2_check,
+    .collect = v2_collect,
+    .idle = heir_idle,
+    .next = v2_next,
+    .last = v2_last,
+    .settle = v2_settle,
+    .untold = v2_untold,
+    .expired = v2_expired,
+    .respond = heir_respond,
+    .kick = heir_kick,
+    .monitor = v2_monitor,
+    .set_access = heir_set_access,
+    .get_access = v2_get_access,
+    .set_access_list = heir_set_access_list,
     .leave = v2_leave,
     .close = v2_close,
 };

@@ -63,9 +63,13 @@ struct v2 {
     uint32_t nr_own;
     uint32_t nr_due;
 
+    /* An heir's last answer to each vCPU, which a predecessor may spoil. */
+    struct vmiring_response *kept;
+
     uint32_t ring_turn;     /* which ring is looked at first */
     uint32_t domain_told;   /* VMEV2_DOMAIN_* that was reported */
     bool inherited;         /* the slots may hold a predecessor's answers */
+    bool heir;              /* a predecessor may still run, and write */
     bool stable;            /* rings were seen empty after the last look */
     bool access_looks;      /* a change of access has Xen look for answers */
     bool promised;          /* user->awake may be ahead of what Xen produced */
@@ -97,6 +101,7 @@ static inline struct vmev2_rsp SHARED *v2_rsp(const struct v2 *v2,
 
 /* v2.c */
 extern const struct engine_ops v2_engine;
+extern const struct engine_ops v2_heir_engine;
 extern const struct engine_ops v2_worker_engine;
 int v2_collect(vmiring *h);
 void v2_recall(vmiring *h);

@@ -159,6 +159,7 @@ static int replace(vmiring *h, const vmiring_options *o, struct vmev2_op *op)
     v2_op_init(op, VMEV2_CMD_DESTROY, info.generation);
     if ( v2_op(h->host, h->domid, op, NULL, 0) && errno != ENOENT )
         return -1;
+    h->v2->heir = true;
 
     return create(h, o, op);
 }
@@ -521,11 +522,22 @@ static int take_grant(vmiring *h, const struct vmev2_op_create *g)
     return v2_alloc_vcpus(h, g->nr_vcpus);
 }
 
+static int keep_answers(vmiring *h)
+{
+    struct v2 *v2 = h->v2;
+
+    if ( !v2->heir )
+        return 0;
+    v2->kept = calloc(v2->nr_vcpus, sizeof(*v2->kept));
+
+    return v2->kept ? 0 : fail(&h->msg, ENOMEM, "no memory");
+}
+
 static int set_up(vmiring *h, const struct vmev2_op *op)
 {
     struct v2 *v2 = h->v2;
 
-    if ( take_grant(h, &op->u.create) ||
+    if ( take_grant(h, &op->u.create) || keep_answers(h) ||
          bind_doorbell(h, op->u.create.port) ||
          map_pages(h) || v2_read_geometry(h) || map_rings(h) ||
          fds_watch(h, h->host->ops->fd(h->host)) )
@@ -566,9 +578,10 @@ int v2_open(vmiring *h, const vmiring_options *o)
     }
 
     h->v2->inherited = op.cmd == VMEV2_CMD_ATTACH;
+    h->v2->heir |= h->v2->inherited;
     if ( !set_up(h, &op) )
     {
-        h->engine = &v2_engine;
+        h->engine = h->v2->heir ? &v2_heir_engine : &v2_engine;
         return 0;
     }
 
@@ -621,6 +634,7 @@ void v2_free(vmiring *h, bool child)
     free(v2->vcpus);
     free(v2->queue);
     free(v2->own);
+    free(v2->kept);
     free(v2);
     h->v2 = NULL;
 }

@@ -26,8 +26,8 @@ export PLAIN_SKIP='legacy.a_request_and_its_answer legacy.registers
     fd_race.lazy_one_by_one'
 
 compiler=aarch64-linux-gnu-gcc
-tests=(event fd legacy legacy_surface memory open random respond v2_ring
-       v2_slots)
+tests=(event fd legacy legacy_surface memory open random respond v2_heir
+       v2_ring v2_slots)
 
 # The headers of Xen's libraries are the same everywhere; nothing else of this
 # machine's is to be found.
