@@ -140,6 +140,24 @@ static int watch_worker(struct member *m, const struct worker_pipes *pipes)
     return 0;
 }
 
+/* The worker, if there is one, is none that could be followed. */
+static void give_up(struct member *m)
+{
+    m->child = sd_event_source_disable_unref(m->child);
+    m->out_source = sd_event_source_disable_unref(m->out_source);
+    m->err_source = sd_event_source_disable_unref(m->err_source);
+    if ( !m->pid )
+        return;
+    member_signal(m, SIGKILL);
+    while ( waitpid(m->pid, NULL, 0) < 0 && errno == EINTR )
+        ;
+    m->pid = 0;
+    m->started = 0;
+    m->out.used = m->err.used = 0;   /* nothing was read */
+    lines_end(&m->out);
+    lines_end(&m->err);
+}
+
 void member_start(struct member *m)
 {
     struct supervisor *sup = m->sup;
@@ -161,10 +179,10 @@ void member_start(struct member *m)
     }
     if ( rc < 0 )
     {
-        /* Without memory or processes: this domain stays unwatched. */
-        member_signal(m, SIGKILL);
-        sup_tell(sup, m, "unwatched", strerror(-rc));
-        m->left = true;
+        /* Without memory, processes or descriptors; others may give some back. */
+        give_up(m);
+        snprintf(m->end, sizeof(m->end), "%s", strerror(-rc));
+        member_retry(m);
         return;
     }
     snprintf(text, sizeof(text), "process %d", (int)m->pid);

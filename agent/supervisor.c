@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <systemd/sd-daemon.h>
@@ -134,15 +135,19 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *data)
     return 0;
 }
 
-static void retry_later(struct member *m)
+static uint64_t retry_ms(unsigned int *failures)
 {
-    unsigned int shift = m->failures < 8 ? m->failures : 8;
-    uint64_t ms = RETRY_FIRST_MS << shift;
+    uint64_t ms = RETRY_FIRST_MS << (*failures < 8 ? *failures : 8);
+
+    ++*failures;
+    return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
+void member_retry(struct member *m)
+{
+    uint64_t ms = retry_ms(&m->failures);
     char text[96];
 
-    if ( ms > RETRY_MAX_MS )
-        ms = RETRY_MAX_MS;
-    m->failures++;
     m->sup->restarts++;
     snprintf(text, sizeof(text), "%s; again in %" PRIu64 " ms", m->end, ms);
     sup_tell(m->sup, m, "restart", text);
@@ -170,7 +175,7 @@ void member_ended(struct member *m, int code)
     switch ( judge(m, code) )
     {
     case AGAIN:
-        retry_later(m);
+        member_retry(m);
         break;
     case GONE:
         sup_tell(sup, m, "left", NULL);
@@ -225,27 +230,69 @@ static void sweep(struct supervisor *sup)
         sd_event_exit(sup->loop, 0);
 }
 
-void sup_look(struct supervisor *sup)
+static int on_look(sd_event_source *s, uint64_t usec, void *data)
 {
-    struct domain_list list;
-    struct member *m;
+    (void)s;
+    (void)usec;
+    sup_look(data);
+    return 0;
+}
 
-    if ( sup->stopping || domains_list(sup->cfg->sim, &list) )
-    {
-        sweep(sup);
-        return;
-    }
+/*
+ * What there is could not be told, or not be kept.  The next domain that comes
+ * or goes may be long in coming.  The timer is made at the start: a new one may
+ * need what is short now.
+ */
+static void look_later(struct supervisor *sup, const char *why)
+{
+    uint64_t ms = retry_ms(&sup->failures);
+    char line[192];
+
+    snprintf(line, sizeof(line), "vmi-agent: listing domains: %.100s; again in "
+             "%" PRIu64 " ms\n", why, ms);
+    sup_line(&sup->err, line);
+    sd_event_source_set_time_relative(sup->again, ms * 1000);
+    sd_event_source_set_enabled(sup->again, SD_EVENT_ONESHOT);
+}
+
+/* Returns whether there was memory for all of them. */
+static bool compare(struct supervisor *sup, const struct domain_list *list)
+{
+    struct member *m;
+    bool all = true;
+
     for ( m = sup->members; m; m = m->next )
         m->listed = false;
-    for ( unsigned int i = 0; i < list.nr; i++ )
+    for ( unsigned int i = 0; i < list->nr; i++ )
     {
-        m = find(sup, &list.entry[i]);
-        if ( !m && wanted(sup, &list.entry[i]) )
-            m = member_new(sup, &list.entry[i]);
+        m = find(sup, &list->entry[i]);
+        if ( !m && wanted(sup, &list->entry[i]) )
+        {
+            m = member_new(sup, &list->entry[i]);
+            all &= m != NULL;
+        }
         if ( m )
             m->listed = true;
     }
-    domains_free(&list);
+    return all;
+}
+
+void sup_look(struct supervisor *sup)
+{
+    struct domain_list list;
+
+    if ( !sup->stopping && domains_list(sup->cfg->sim, &list) )
+        look_later(sup, errno == ENOENT || errno == ENOMEM
+                        ? strerror(errno)
+                        : domains_error(sup->cfg->sim, errno));
+    else if ( !sup->stopping )
+    {
+        if ( compare(sup, &list) )
+            sup->failures = 0;
+        else
+            look_later(sup, strerror(ENOMEM));
+        domains_free(&list);
+    }
     sweep(sup);
 }
 
@@ -288,6 +335,7 @@ void sup_stop(struct supervisor *sup, enum exit_code code)
     sup->exit_code = code;
     sd_notify(0, "STOPPING=1");
     sup->watch = sd_event_source_unref(sup->watch);
+    sup->again = sd_event_source_disable_unref(sup->again);
     for ( struct member *m = sup->members; m; m = m->next )
     {
         m->retry = sd_event_source_unref(m->retry);
@@ -368,6 +416,9 @@ static int make_loop(struct supervisor *sup)
          (rc = stream_open(sup, &sup->out, 1, OUT_BYTES)) < 0 ||
          (rc = stream_open(sup, &sup->err, 2, ERR_BYTES)) < 0 ||
          (rc = sd_event_add_defer(sup->loop, &sup->tidy, on_tidy, sup)) < 0 ||
+         (rc = sd_event_add_time(sup->loop, &sup->again, CLOCK_MONOTONIC, 0,
+                                 1000, on_look, sup)) < 0 ||
+         (rc = sd_event_source_set_enabled(sup->again, SD_EVENT_OFF)) < 0 ||
          (rc = sd_event_add_io(sup->loop, &sup->watch,
                                domwatch_fd(sup->domains), EPOLLIN, on_domains,
                                sup)) < 0 )
@@ -408,6 +459,7 @@ static void tear_down(struct supervisor *sup)
         member_free(m);
     }
     sd_event_source_unref(sup->watch);
+    sd_event_source_unref(sup->again);
     sd_event_source_unref(sup->tidy);
     sd_event_source_unref(sup->out.writable);
     sd_event_source_unref(sup->err.writable);
@@ -415,6 +467,17 @@ static void tear_down(struct supervisor *sup)
     domwatch_close(sup->domains);
     output_close(&sup->out.out);
     output_close(&sup->err.out);
+}
+
+/* Three descriptors a domain: a shell's 1024 would be 335 domains. */
+static void raise_limit(void)
+{
+    struct rlimit files;
+
+    if ( getrlimit(RLIMIT_NOFILE, &files) )
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 enum exit_code supervisor_run(const struct config *cfg)
@@ -425,6 +488,7 @@ enum exit_code supervisor_run(const struct config *cfg)
     };
     int rc;
 
+    raise_limit();
     identity_of_host(&sup.id);
     sup.domains = domwatch_open(cfg->sim);
     if ( !sup.domains )

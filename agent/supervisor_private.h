@@ -45,7 +45,8 @@ struct supervisor {
     struct identity id;      /* of the host */
     bool json;
     sd_event *loop;
-    sd_event_source *watch, *tidy;
+    sd_event_source *watch, *tidy, *again;
+    unsigned int failures;   /* to list domains, in a row */
     struct domwatch *domains;
     struct sup_stream out, err;
     struct member *members;
@@ -66,6 +67,8 @@ void sup_stop(struct supervisor *sup, enum exit_code code);
 void sup_look(struct supervisor *sup);
 /* Its worker has ended and all that it wrote was passed on. */
 void member_ended(struct member *m, int code);
+/* Its worker is started again, later; m->end says why. */
+void member_retry(struct member *m);
 
 /* member.c */
 

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -262,6 +263,66 @@ class Failing(Supervisor):
         self.assertEqual(a.p.wait(agentlib.TIMEOUT), 0)
         for line in lines:
             self.assertIn(json.loads(line)["domain"], "ab")
+
+
+class Short(Supervisor):
+    """Descriptors run out, and are there again."""
+
+    def leave(self, pid, left):
+        """The limit below which it has so many descriptors left."""
+        used = set(map(int, os.listdir("/proc/%d/fd" % pid)))
+        limit = 0
+        while left or limit in used:
+            left -= limit not in used
+            limit += 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, self.hard))
+
+    def supervise_short(self, *domains):
+        h = self.controlled(*domains)
+        self.hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        a = self.supervise(h, "--all", "-q", preexec_fn=lambda:
+                           resource.setrlimit(resource.RLIMIT_NOFILE,
+                                              (64, self.hard)))
+        self.addCleanup(lambda: (a.p.kill(), a.p.wait()))
+        return h, a
+
+    def enough(self, a):
+        resource.prlimit(a.p.pid, resource.RLIMIT_NOFILE,
+                         (self.hard, self.hard))
+
+    def test_limit_is_raised(self):
+        _, a = self.supervise_short("name=a,vcpus=1,rate=50")
+        self.wait_start(a, 1)
+        self.assertEqual(resource.prlimit(a.p.pid, resource.RLIMIT_NOFILE),
+                         (self.hard, self.hard))
+        self.assertEqual(a.stop().code, 0)
+
+    def test_none_for_the_list(self):
+        h, a = self.supervise_short("name=a,vcpus=1,rate=50")
+        self.wait_start(a, 1)
+        self.leave(a.p.pid, 0)
+        h.add("name=b,vcpus=1,rate=50")
+        wait_for("word of it, twice", lambda: len(re.findall(
+            r"(?m)^vmi-agent: listing domains: .*Too many open files; again "
+            r"in \d+ ms$", a.err())) >= 2)
+        self.assertIsNone(a.p.poll())
+        self.enough(a)
+        self.wait_start(a, 2)
+        self.assertEqual(a.stop().code, 0)
+
+    def test_none_for_a_worker(self):
+        h, a = self.supervise_short("name=a,vcpus=1,rate=50")
+        self.wait_start(a, 1)
+        self.leave(a.p.pid, 3)
+        h.add("name=b,vcpus=1,rate=50")
+        wait_for("word of it, twice", lambda: len([
+            o for o in self.objects(a) if o["type"] == "restart" and
+            o["text"].startswith("Too many open files; again in")]) >= 2)
+        self.enough(a)
+        self.wait_start(a, 2)
+        r = a.stop()
+        self.assertEqual(r.code, 0)
+        self.assertFalse(r.of_type("unwatched"))
 
 
 class Confined(Supervisor):
