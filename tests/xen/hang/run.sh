@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 main()
 {
     local dom0 xen limit=1500
-    local -a counts=()
+    local -a counts=() scenarios=(hang-stop hang-kill hang-churn hang-life)
 
     out=$(mkdir -p "$1" && cd "$1" && pwd)
     results=$out/results
@@ -25,7 +25,8 @@ main()
     if [ "${3:-}" = --long ]; then
         limit=14400
         counts=(RIG_KILLS=1000 RIG_LEGACY_KILLS=100 RIG_EXPIRIES=5000
-            RIG_DESTROYS=200 RIG_DETACHES=1000 RIG_RACES=1000)
+            RIG_DESTROYS=200 RIG_DETACHES=1000 RIG_RACES=1000 RIG_SOAK=3600)
+        scenarios+=(soak)
     fi
     dom0=$("$here/build-dom0.sh")
     "$here/build-programs.sh" "$out/layer.cpio" "$2"
@@ -34,7 +35,7 @@ main()
     "$here/boot.py" --xen "$xen" --dom0 "$dom0" --layer "$out/layer.cpio" \
         --out "$out/boot" --timeout "$limit" --limit "$limit" --icount \
         --set RIG_HYPERVISOR=patched $([ ${#counts[@]} = 0 ] || printf -- '--set %s ' "${counts[@]}") \
-        $(printf -- '--scenario %s ' ${RIG_ONLY:-hang-stop hang-kill hang-churn hang-life}) || true
+        $(printf -- '--scenario %s ' ${RIG_ONLY:-"${scenarios[@]}"}) || true
     import_results "$results" hang "$out/boot/results"
 }
 
