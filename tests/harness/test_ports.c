@@ -437,7 +437,10 @@ static void test_headless(uint8_t on_death)
     case VMEV2_DEATH_DETACH:
         CHECK_EQ(nr_paused(c.d), 0);
         CHECK_EQ(v2_vcpu(c.d, 4).released, 1);
-        CHECK_EQ(v2_state(c.d), VMEV2_STATE_ARMED);
+        CHECK_EQ(v2_state(c.d), VMEV2_STATE_IDLE);
+        CHECK(!vm_event_monitored(c.d));
+        CHECK(sim_evtchn_pending(c.port[0]));
+        check_balance(c.d);
         break;
 
     case VMEV2_DEATH_HOLD:
@@ -451,15 +454,57 @@ static void test_headless(uint8_t on_death)
         CHECK_EQ(v2_state(c.d), VMEV2_STATE_IDLE);
         break;
     }
-    if ( on_death != VMEV2_DEATH_CRASH )
+    if ( on_death == VMEV2_DEATH_HOLD )
     {
         check_balance(c.d);
         worker_dies(&c, 0);
         CHECK_EQ(v2_state(c.d), VMEV2_STATE_ARMED);
         worker_dies(&c, 1);
-        CHECK_EQ(v2_state(c.d), on_death == VMEV2_DEATH_HOLD
-                                ? VMEV2_STATE_HELD : VMEV2_STATE_IDLE);
+        CHECK_EQ(v2_state(c.d), VMEV2_STATE_HELD);
     }
+    dismiss(&c);
+}
+
+/*
+ * A page stays shut while vm_event_monitored(): an access to it that nobody
+ * hears of must not be made again for ever.
+ */
+static void test_watched_page(void)
+{
+    vm_event_request_t req = { .reason = VM_EVENT_REASON_MEM_ACCESS };
+    struct crew c;
+    struct agent b;
+    unsigned int n;
+
+    test_case("a watched page, the doorbell gone");
+    muster(&c, 1, VMEV2_DEATH_DETACH);
+    v2_die(&c.a);
+    CHECK_EQ(v2_state(c.d), VMEV2_STATE_ARMED);
+    for ( n = 0; n < 8 && vm_event_monitored(c.d); n++ )
+    {
+        sim_vcpu_on(c.d->vcpu[1]);
+        CHECK_EQ(monitor_traps(c.d->vcpu[1], true, &req), 0);
+        sim_vcpu_off(c.d->vcpu[1]);
+        sim_softirq_drain();
+    }
+    CHECK_EQ(n, 1);
+
+    test_case("bound again before the tasklet ran");
+    CHECK_EQ(v2_create(&b, c.d, &with_ports), 0);
+    CHECK_EQ(v2_bind(&b), 0);
+    worker_dies(&c, 0);
+    CHECK_EQ(v2_bind_slot(&b, 0, &c.port[0]), 0);
+    CHECK_EQ(vm_event_lock(c.d), 0);    /* keeps the tasklet out */
+    sim_evtchn_unbind(b.bell);
+    c.d->vm_event->unheard = true;      /* as a vCPU would leave it */
+    CHECK_EQ(v2_bind(&b), 0);
+    vm_event_unlock(c.d);
+    sim_softirq_drain();
+    CHECK_EQ(v2_state(c.d), VMEV2_STATE_ARMED);
+    v2_die(&b);
+    CHECK_EQ(v2_state(c.d), VMEV2_STATE_ARMED);    /* that is over */
+    worker_dies(&c, 0);
+    CHECK_EQ(v2_state(c.d), VMEV2_STATE_IDLE);
     dismiss(&c);
 }
 
@@ -744,6 +789,7 @@ int main(void)
         test_headless(i);
         test_orphaned_twice(i);
     }
+    test_watched_page();
     test_portless();
     test_order_of_binds();
     test_reattach(true);

@@ -136,7 +136,10 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
     vm_event_ports_swap(ch);
     write_atomic(&ch->bound, false);
     if ( create )
+    {
         write_atomic(&ch->ever_bound, false);
+        write_atomic(&ch->unheard, false);
+    }
     write_atomic(&ch->agent_port, ~0U);
     write_atomic(&ch->awaiting, true);
     ch->created = NOW();
@@ -662,10 +665,17 @@ static void cf_check act(void *data)
     if ( !d->is_dying && ch->live )
     {
         bool overdue = read_atomic(&ch->overdue);
-        bool waits = vm_event_slots_orphan(ch);
+        bool waits = read_atomic(&ch->unheard);
 
-        gone = vacant(ch) && (waits || !read_atomic(&ch->slots_bound)) &&
+        if ( waits )
+            write_atomic(&ch->unheard, false);
+        waits |= vm_event_slots_orphan(ch);
+
+        /* A bind writes two words. */
+        spin_lock(&ch->lock);
+        gone = vacant(ch) && (waits || !ch->slots_bound) &&
                ch->on_death != VMEV2_DEATH_HOLD;
+        spin_unlock(&ch->lock);
         crash = (gone && ch->on_death == VMEV2_DEATH_CRASH) ||
                 (overdue && ch->on_deadline == VMEV2_DEADLINE_CRASH);
 

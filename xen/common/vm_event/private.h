@@ -141,6 +141,7 @@ struct vm_event_channel {
     s_time_t created;
     uint64_t released_before;
     bool overdue;           /* a deadline's policy is to act; see expire() */
+    bool unheard;           /* a request was let go: the tasklet is to look */
     evtchn_port_t fresh;    /* a doorbell for the next agent, 0: none ... */
     domid_t fresh_for;      /* ... who is in this domain */
 

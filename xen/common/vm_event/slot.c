@@ -89,18 +89,27 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
                         struct vmev2_rec *rec)
 {
     struct vm_event_vcpu *vv = vm_event_of(v);
-    bool notify = false;
+    bool answerable, notify = false;
 
     ASSERT(v == current);
 
     spin_lock(&vv->lock);
 
     vv->raised++;
+    answerable = vm_event_answerable(ch, vv);
 
-    if ( !vm_event_answerable(ch, vv) || vv->stash_nr == VM_EVENT_STASH )
+    if ( !answerable || vv->stash_nr == VM_EVENT_STASH )
     {
         vm_event_store(&ch->vcpu_line[v->vcpu_id].released, ++vv->released);
         spin_unlock(&vv->lock);
+
+        /* As if it waited, or it would be raised again for ever. */
+        if ( !answerable && vm_event_listening(ch) )
+        {
+            write_atomic(&ch->unheard, true);
+            tasklet_schedule(&ch->death);
+        }
+
         return 0;
     }
 
