@@ -573,6 +573,43 @@ static void test_portless(void)
     sim_domain_kill(d, 0);
 }
 
+/* A port can be bound while a create that has opened it is continued. */
+static void test_bound_early(void)
+{
+    struct domain *d = new_domain(NR);
+    struct sim_binding *port, *later;
+    struct agent a;
+
+    test_case("a slot's port is bound before it is the slot's");
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_preempt_every(1);
+    CHECK_EQ(vm_event_lock(d), 0);
+    CHECK_EQ(vm_event_ports_open(d, d->vm_event, true), -ERESTART);
+    vm_event_unlock(d);
+    sim_preempt_every(0);
+    CHECK_EQ(sim_evtchn_bind(d, vm_event_of(d->vcpu[0])->fresh, &port), 0);
+
+    CHECK_EQ(v2_create(&a, d, &with_ports), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_GUEST_REQUEST, true, true, 0), 0);
+    CHECK_EQ(v2_bind_slot(&a, 0, &later), -EINVAL);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(v2_byte(&a, 0), VMEV2_PENDING_ORPHAN);
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    CHECK(sim_vcpu_try_resume(d->vcpu[0]));
+
+    sim_evtchn_unbind(port);
+    CHECK_EQ(info_of(d).slot_ports_bound, 0);
+    CHECK_EQ(v2_bind_slot(&a, 0, &later), 0);
+    CHECK_EQ(info_of(d).slot_ports_bound, 1);
+    sim_evtchn_unbind(later);
+    v2_die(&a);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_IDLE);
+    sim_domain_kill(d, 0);
+}
+
 /* A slot's port is no doorbell: it does not arm the channel. */
 static void test_order_of_binds(void)
 {
@@ -792,6 +829,7 @@ int main(void)
     test_watched_page();
     test_portless();
     test_order_of_binds();
+    test_bound_early();
     test_reattach(true);
     test_reattach(false);
     test_takeover();

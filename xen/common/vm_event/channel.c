@@ -114,7 +114,8 @@ void vm_event_port_closed(struct domain *rd, evtchn_port_t rport)
         show_state(ch);
         tasklet_schedule(&ch->death);
     }
-    else if ( !ch->dead && (vv = vm_event_port_owner(ch, rport)) )
+    else if ( !ch->dead && (vv = vm_event_port_owner(ch, rport)) &&
+              vv->port_bound )  /* not if bound before it was the slot's */
     {
         write_atomic(&vv->port_bound, false);
         write_atomic(&ch->slots_bound, ch->slots_bound - 1);
