@@ -447,6 +447,57 @@ static void test_shutdown(void)
     sim_domain_kill(d, 0);
 }
 
+/*
+ * A create is taken away before its creator has bound: the number that he was
+ * given is nobody else's, or he would be the next one's dead agent.
+ */
+static void test_late_bind(uint8_t on_death)
+{
+    const struct vmev2_op_create wish = { .on_death = on_death };
+    struct domain *d = new_domain(2);
+    struct agent a, b;
+
+    test_case("bound too late, policy %u", on_death);
+    CHECK_EQ(v2_create(&a, d, &wish), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    CHECK_EQ(sim_evtchn_ports(d), 1);
+    CHECK_EQ(v2_create(&b, d, &wish), 0);
+    CHECK_EQ(sim_evtchn_ports(d), 1);
+    CHECK(b.created.port != a.created.port);
+    CHECK_EQ(v2_bind(&a), -EINVAL);
+    CHECK_EQ(v2_bind(&b), 0);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_ARMED);
+    CHECK_EQ(v2_destroy(&b), 0);
+    CHECK_EQ(sim_evtchn_ports(d), 0);
+
+    test_case("bound while there is no channel, policy %u", on_death);
+    CHECK_EQ(v2_create(&a, d, &wish), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_IDLE);
+    CHECK(!vm_event_monitored(d));
+    CHECK_EQ(v2_create(&b, d, &wish), 0);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_CREATED);
+    CHECK_EQ(v2_bind(&b), 0);
+    v2_die(&a);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_ARMED);
+    CHECK(!d->is_shut_down);
+    CHECK_EQ(v2_destroy(&b), 0);
+
+    test_case("let go of while there is no channel, policy %u", on_death);
+    CHECK_EQ(v2_create(&a, d, &wish), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    v2_die(&a);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_IDLE);
+    CHECK(!d->is_shut_down);
+    CHECK_EQ(v2_create(&b, d, &wish), 0);
+    CHECK_EQ(v2_bind(&b), 0);
+    CHECK_EQ(v2_destroy(&b), 0);
+    CHECK_EQ(sim_evtchn_ports(d), 0);
+    sim_domain_kill(d, 0);
+}
+
 int main(void)
 {
     unsigned int stage, i;
@@ -461,6 +512,8 @@ int main(void)
         for ( i = 0; i < ARRAY_SIZE(policy); i++ )
             test_domain_first(stage, i);
     }
+    for ( i = 0; i < ARRAY_SIZE(policy); i++ )
+        test_late_bind(policy[i].on_death);
     test_quick_successor();
     test_no_listener();
     test_takeover();

@@ -138,6 +138,7 @@ static void test_continued(void)
 
     test_case("continued after each port");
     CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_bind(&a), 0);
     CHECK_EQ(v2_destroy(&a), 0);
     n = sim_preempted();
     sim_preempt_every(1);
@@ -145,6 +146,7 @@ static void test_continued(void)
     CHECK(sim_preempted() - n >= NR - 1);
     CHECK_EQ(a.created.slot_ports, NR);
     CHECK_EQ(sim_evtchn_ports(d), 1 + NR);
+    CHECK_EQ(v2_bind(&a), 0);
     CHECK_EQ(v2_destroy(&a), 0);
     CHECK_EQ(sim_evtchn_ports(d), 0);
 
@@ -159,6 +161,7 @@ static void test_continued(void)
     CHECK_EQ(v2_create(&b, d, NULL), 0);
     CHECK_EQ(b.created.slot_ports, 0);
     CHECK_EQ(sim_evtchn_ports(d), 1);
+    CHECK_EQ(v2_bind(&b), 0);
     CHECK_EQ(v2_destroy(&b), 0);
     CHECK_EQ(sim_evtchn_ports(d), 0);
     sim_domain_kill(d, 0);
@@ -173,6 +176,7 @@ static void test_no_memory(void)
 
     test_case("no memory");
     CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_bind(&a), 0);
     CHECK_EQ(v2_destroy(&a), 0);
     for ( n = 1; ; n++ )
     {
@@ -183,6 +187,7 @@ static void test_no_memory(void)
         if ( !sim_alloc_failed() )
         {
             sim_fail_alloc(0);
+            CHECK_EQ(v2_bind(&a), 0);
             CHECK_EQ(v2_destroy(&a), 0);
             break;
         }
@@ -193,6 +198,7 @@ static void test_no_memory(void)
         {
             CHECK_EQ(sim_evtchn_ports(d), 1 + a.created.slot_ports);
             fewer += a.created.slot_ports < NR;
+            CHECK_EQ(v2_bind(&a), 0);
             CHECK_EQ(v2_destroy(&a), 0);
         }
         CHECK_EQ(sim_evtchn_ports(d), 0);

@@ -28,13 +28,15 @@
  *        FORGET (create forgets an earlier bind before it changes the port: a
  *        bug that this model found)
  *        PAUSE (detach does not wait for the vCPU to be outside of Xen)
+ *        REUSE (a port goes with its channel though its creator has yet to bind,
+ *        so that the next one has the same number; both can bind it here)
  */
 #ifndef EVENTS
 #define EVENTS 3
 #endif
 
 bool lock;                      /* d->vm_event_lock */
-bool live, bound, ever_bound, tasklet, dying;
+bool live, bound, ever_bound, awaiting, tasklet, dying;
 bool hold;                      /* the policy */
 byte port, ports;               /* of the channel; opened so far */
 byte owner;                     /* who created or attached last */
@@ -65,7 +67,7 @@ inline stop()
 inline exchange()
 {
     atomic {
-        ports++; port = ports; bound = false;
+        ports++; port = ports; bound = false; awaiting = true;
 #ifndef TWIN_FORGET
         if
         :: create -> ever_bound = false
@@ -75,11 +77,26 @@ inline exchange()
     }
 }
 
+inline close_port()             /* detach(), but for its stop() */
+{
+    atomic {
+        if
+#ifdef TWIN_REUSE
+        :: awaiting && port -> ports = port - 1; port = 0
+#else
+        :: awaiting -> skip
+#endif
+        :: else -> port = 0
+        fi;
+        bound = false
+    }
+}
+
 inline callback_bound(p)
 {
     atomic {
         if
-        :: p == port && live -> bound = true; ever_bound = true
+        :: p == port -> bound = true; ever_bound = true; awaiting = false
         :: else -> skip
         fi
     }
@@ -147,7 +164,13 @@ proctype agent(byte me)
     :: !dying && live && ever_bound && !hold ->     /* destroy, then create */
         pause_domain();
         stop();
-        atomic { port = 0; bound = false };
+        close_port();
+        create = true;
+        live = true
+    :: !dying && live && !ever_bound ->             /* likewise */
+        pause_domain();
+        stop();
+        close_port();
         create = true;
         live = true
     fi;
@@ -176,7 +199,7 @@ proctype agent(byte me)
         if
         :: live && port == mine && !dying ->
             pause_domain(); stop();
-            atomic { port = 0; bound = false };
+            close_port();
             domain_paused = false
         :: else -> skip
         fi;
@@ -207,7 +230,7 @@ end:
                     atomic { thrown_out = thrown_out ||
                              (alive[owner] && bind[owner] == port) };
                     pause_domain(); stop();
-                    atomic { port = 0; bound = false };
+                    close_port();
                     domain_paused = false
                 :: else -> skip
                 fi

@@ -134,7 +134,7 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
                           bool create)
 {
     spin_lock(&ch->lock);
-    vm_event_ports_swap(ch);
+    vm_event_ports_swap(ch, false);
     write_atomic(&ch->bound, false);
     if ( create )
     {
@@ -612,10 +612,14 @@ static void detach(struct domain *d, struct vm_event_channel *ch, bool released)
 
     vm_event_notify_all(ch);
 
-    /* What a create that was never continued has opened goes too. */
+    /*
+     * What a create that was never continued has opened goes too.  Who has yet
+     * to bind must not find the next one's doorbell under the number that he
+     * was given: it is closed when that one's has been opened.
+     */
     vm_event_ports_drop(d, ch);
     spin_lock(&ch->lock);
-    vm_event_ports_swap(ch);
+    vm_event_ports_swap(ch, ch->awaiting);
     write_atomic(&ch->bound, false);
     write_atomic(&ch->agent_port, ~0U);
     spin_unlock(&ch->lock);

@@ -177,15 +177,19 @@ int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
 
 /*
  * Under ch->lock, the domain is paused: the ports that were opened become the
- * channel's, and its own are left for vm_event_ports_drop().
+ * channel's, and its own are left for vm_event_ports_drop().  With keep the
+ * doorbell stays if there is none to take its place.
  */
-void vm_event_ports_swap(struct vm_event_channel *ch)
+void vm_event_ports_swap(struct vm_event_channel *ch, bool keep)
 {
     evtchn_port_t old = ch->port;
     struct vcpu *v;
 
-    write_atomic(&ch->port, ch->fresh);
-    ch->fresh = old;
+    if ( ch->fresh || !keep )
+    {
+        write_atomic(&ch->port, ch->fresh);
+        ch->fresh = old;
+    }
 
     ch->slot_ports = 0;
     write_atomic(&ch->slots_bound, 0);

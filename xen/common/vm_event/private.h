@@ -286,7 +286,7 @@ void vm_event_notify_slot(struct vm_event_channel *ch, const struct vcpu *v);
 void vm_event_notify_all(struct vm_event_channel *ch);
 int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
                         bool slots);
-void vm_event_ports_swap(struct vm_event_channel *ch);
+void vm_event_ports_swap(struct vm_event_channel *ch, bool keep);
 void vm_event_ports_drop(struct domain *d, struct vm_event_channel *ch);
 struct vm_event_vcpu *vm_event_port_owner(struct vm_event_channel *ch,
                                           evtchn_port_t port);
