@@ -694,6 +694,46 @@ static void test_reattach(bool slots)
     dismiss(&c);
 }
 
+/* A guest that takes every port there is does not keep the next agent out. */
+static void test_guest_full(void)
+{
+    const struct vmev2_op_create hold = { .on_death = VMEV2_DEATH_HOLD };
+    struct domain *d = new_domain(2);
+    struct agent a, b;
+
+    test_case("re-attach, no port is left");
+    CHECK_EQ(v2_create(&a, d, &hold), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_GUEST_REQUEST, true, true, 0), 0);
+    sim_evtchn_fill(d, 0);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(v2_attach(&b, d, VMEV2_ATTACH_TAKEOVER), -ENOSPC);
+    v2_die(&a);
+    CHECK_EQ(v2_attach(&b, d, VMEV2_ATTACH_SLOT_PORTS), 0);
+    CHECK_EQ(b.created.port, a.created.port);
+    CHECK_EQ(b.created.slot_ports, 0);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_HELD);
+
+    /* It is the attacher's for as long as he may take to bind it. */
+    CHECK_EQ(v2_attach(&a, d, 0), -EBUSY);
+    CHECK_EQ(v2_attach(&a, d, VMEV2_ATTACH_TAKEOVER), -EBUSY);
+    CHECK_EQ(v2_bind(&b), 0);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_ARMED);
+    sim_evtchn_pending(b.bell);
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(sim_evtchn_pending(b.bell), 1);
+    v2_answer(&b, 0, 0);
+    v2_answer(&b, 1, 0);
+    v2_kick(&b);
+    CHECK_EQ(nr_paused(d), 0);
+    v2_die(&b);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_HELD);
+    CHECK_EQ(v2_attach(&a, d, 0), 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 static void test_takeover(void)
 {
     struct crew c;
@@ -838,6 +878,7 @@ int main(void)
     test_bound_early();
     test_reattach(true);
     test_reattach(false);
+    test_guest_full();
     test_takeover();
     test_destroyed();
     test_reset();

@@ -134,7 +134,7 @@ static void exchange_port(struct domain *d, struct vm_event_channel *ch,
                           bool create)
 {
     spin_lock(&ch->lock);
-    vm_event_ports_swap(ch, false);
+    vm_event_ports_swap(ch, true);
     write_atomic(&ch->bound, false);
     if ( create )
     {
@@ -404,7 +404,7 @@ static void report(const struct vm_event_channel *ch,
 }
 
 /* Somebody is about to bind, and is not kept from it. */
-static bool lease_runs(const struct vm_event_channel *ch)
+bool vm_event_lease_runs(const struct vm_event_channel *ch)
 {
     return read_atomic(&ch->awaiting) && NOW() - ch->created < BIND_LEASE;
 }
@@ -448,7 +448,7 @@ static int check_vacant(const struct domain *d,
         return 0;
 
     case VMEV2_STATE_CREATED:
-        return lease_runs(ch) ? -EBUSY : 0;
+        return vm_event_lease_runs(ch) ? -EBUSY : 0;
 
     case VMEV2_STATE_DEAD:
         return -ENODEV;
@@ -542,7 +542,7 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     switch ( vm_event_channel_state(ch) )
     {
     case VMEV2_STATE_HELD:
-        if ( lease_runs(ch) )
+        if ( vm_event_lease_runs(ch) )
             return -EBUSY;
         break;
 
@@ -550,7 +550,7 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
     case VMEV2_STATE_ARMED:
         /* Ports of slots alone are what the agent left behind. */
         if ( !(flags & VMEV2_ATTACH_TAKEOVER) &&
-             (!vacant(ch) || lease_runs(ch)) )
+             (!vacant(ch) || vm_event_lease_runs(ch)) )
             return -EBUSY;
         /*
          * The new agent may die before it binds.  Only HOLD says who then

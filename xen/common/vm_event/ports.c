@@ -134,9 +134,20 @@ void vm_event_ports_drop(struct domain *d, struct vm_event_channel *ch)
 }
 
 /*
- * Opens the ports that the caller's channel is to have: a doorbell, and with
- * slots one for each slot, in the order of the vCPUs, until the domain has none
- * left.  Under d->vm_event_lock.  When it has to be continued (-ERESTART), what
+ * A guest that has opened all its ports must not keep the next agent out: a
+ * doorbell that an agent of the same domain has let go of is as good as a new
+ * one, when nobody is about to bind it.
+ */
+static bool may_keep(const struct vm_event_channel *ch, domid_t agent)
+{
+    return ch->port && !read_atomic(&ch->bound) && ch->agent == agent &&
+           !vm_event_lease_runs(ch);
+}
+
+/*
+ * Opens the ports that the caller's channel is to have: a doorbell, unless the
+ * domain has no port left and the old one will do, and with slots one for each
+ * slot, in the order of the vCPUs, until the domain has none left.  Under d->vm_event_lock.  When it has to be continued (-ERESTART), what
  * is open stays so for whoever comes next.
  */
 int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
@@ -152,7 +163,7 @@ int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
 
     if ( !ch->fresh )
         ch->fresh = open_port(d, 0, vm_event_notification, &rc);
-    if ( rc )
+    if ( rc && (rc != -ENOSPC || !may_keep(ch, agent)) )
         return rc;
 
     for_each_vcpu ( d, v )

@@ -275,6 +275,7 @@ int vm_event_channel_attach(struct domain *d, uint32_t flags,
                             struct vmev2_op_create *op);
 int vm_event_channel_destroy(struct domain *d, uint64_t generation);
 uint32_t vm_event_channel_state(const struct vm_event_channel *ch);
+bool vm_event_lease_runs(const struct vm_event_channel *ch);
 uint32_t vm_event_ring_limit(void);
 void vm_event_cancel(struct vm_event_channel *ch, struct vcpu *v, bool released);
 
