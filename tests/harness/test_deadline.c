@@ -246,6 +246,52 @@ static void test_successor(void)
     sim_domain_kill(d, 0);
 }
 
+/*
+ * The deadline passes, and before the tasklet has looked the answer is there:
+ * the agent is late, and neither it nor the guest has to go for that.
+ */
+static void test_answered_late(uint8_t on_deadline)
+{
+    struct vmev2_op_create wish = { .deadline_ms = 10 * TICK_MS,
+                                    .on_deadline = on_deadline };
+    struct domain *d = new_domain(2);
+    struct agent a;
+
+    test_case("answered before the policy acts, policy %u", on_deadline);
+    start(&a, d, &wish);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(vm_event_lock(d), 0);          /* keeps the tasklet out */
+    sim_clock_advance(MILLISECS(11 * TICK_MS));
+    while ( !read_atomic(&d->vm_event->overdue) )
+        ;
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    vm_event_unlock(d);
+    sim_softirq_drain();
+    CHECK_EQ(v2_state(d), VMEV2_STATE_ARMED);
+    CHECK(!d->is_shut_down);
+    CHECK_EQ(info_of(d).expired, 1);
+    CHECK_EQ(resume_all(d), 2);
+
+    test_case("two, one answered, policy %u", on_deadline);
+    guest_request(d->vcpu[0]);
+    guest_request(d->vcpu[1]);
+    CHECK_EQ(vm_event_lock(d), 0);
+    sim_clock_advance(MILLISECS(11 * TICK_MS));
+    while ( !read_atomic(&d->vm_event->overdue) )
+        ;
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    vm_event_unlock(d);
+    sim_softirq_drain();
+    CHECK_EQ(v2_state(d), VMEV2_STATE_IDLE);
+    CHECK_EQ(d->is_shut_down, on_deadline == VMEV2_DEADLINE_CRASH);
+    CHECK_EQ(v2_vcpu(d, 1).released, 1);
+    check_balance(d);
+    v2_die(&a);
+    sim_domain_kill(d, 0);
+}
+
 /* While the toolstack has paused the domain no time passes. */
 static void test_paused(void)
 {
@@ -492,6 +538,8 @@ int main(void)
     test_writes(true);
     test_policy(VMEV2_DEADLINE_DETACH);
     test_policy(VMEV2_DEADLINE_CRASH);
+    test_answered_late(VMEV2_DEADLINE_DETACH);
+    test_answered_late(VMEV2_DEADLINE_CRASH);
     test_successor();
     test_paused();
     test_start_and_stop();

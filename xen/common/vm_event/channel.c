@@ -669,7 +669,7 @@ static void cf_check act(void *data)
 
     if ( !d->is_dying && ch->live )
     {
-        bool overdue = read_atomic(&ch->overdue);
+        bool overdue = vm_event_deadline_overdue(ch);
         bool waits = read_atomic(&ch->unheard);
 
         if ( waits )

@@ -175,7 +175,6 @@ static void cf_check expire(void *data)
         }
         else
         {
-            /* Taken back, under this lock, by who frees the slot first. */
             write_atomic(&ch->overdue, true);
             tasklet_schedule(&ch->death);
         }
@@ -210,6 +209,34 @@ bool vm_event_deadline_passes(struct vcpu *v, unsigned int reason)
     spin_unlock(&vv->lock);
 
     return pass;
+}
+
+/*
+ * The tasklet asks whether the policy is still to act: it may have had to wait,
+ * and the request have been answered meanwhile.  Bounded by the number of vCPUs.
+ */
+bool vm_event_deadline_overdue(struct vm_event_channel *ch)
+{
+    bool overdue = false;
+    struct vcpu *v;
+
+    if ( likely(!read_atomic(&ch->overdue)) )
+        return false;
+
+    /* What expires behind the look below sets it, and the tasklet off, again. */
+    write_atomic(&ch->overdue, false);
+
+    for_each_vcpu ( ch->d, v )
+    {
+        struct vm_event_vcpu *vv = vm_event_of(v);
+        s_time_t waited;
+
+        spin_lock(&vv->lock);
+        overdue |= vv->outstanding && is_due(ch, vv, &waited);
+        spin_unlock(&vv->lock);
+    }
+
+    return overdue;
 }
 
 /* Under d->vm_event_lock, the channel not live. */

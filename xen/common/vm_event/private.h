@@ -140,7 +140,7 @@ struct vm_event_channel {
     uint32_t deadline_ms, deadline_flags;
     s_time_t created;
     uint64_t released_before;
-    bool overdue;           /* a deadline's policy is to act; see expire() */
+    bool overdue;           /* a deadline has passed whose policy is the tasklet's */
     bool unheard;           /* a request was let go: the tasklet is to look */
     evtchn_port_t fresh;    /* a doorbell for the next agent, 0: none ... */
     domid_t fresh_for;      /* ... who is in this domain */
@@ -316,6 +316,7 @@ void vm_event_deadline_report(struct vm_event_channel *ch,
 void vm_event_deadline_start(struct vm_event_channel *ch, struct vcpu *v);
 void vm_event_deadline_stop(struct vm_event_vcpu *vv);
 bool vm_event_deadline_passes(struct vcpu *v, unsigned int reason);
+bool vm_event_deadline_overdue(struct vm_event_channel *ch);
 
 /* slot.c */
 bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
