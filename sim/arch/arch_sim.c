@@ -316,8 +316,9 @@ void sim_write_cr(struct vcpu *v, unsigned int cr, uint64_t value,
     };
     uint64_t old = v->arch.hvm.guest_cr[cr];
 
-    if ( may_defer && (v->domain->arch.monitor.write_ctrlreg_enabled &
-                       monitor_ctrlreg_bitmask(index[cr])) )
+    if ( may_defer && v->arch.vm_event &&
+         (v->domain->arch.monitor.write_ctrlreg_enabled &
+          monitor_ctrlreg_bitmask(index[cr])) )
     {
         struct monitor_write_data *w = &v->arch.vm_event->write_data;
         bool *pending = cr == 0 ? &w->do_write.cr0
@@ -335,7 +336,7 @@ void sim_write_cr(struct vcpu *v, unsigned int cr, uint64_t value,
 
 void sim_write_msr(struct vcpu *v, uint32_t msr, uint64_t value, bool may_defer)
 {
-    if ( may_defer && monitored_msr(v->domain, msr) )
+    if ( may_defer && v->arch.vm_event && monitored_msr(v->domain, msr) )
     {
         struct monitor_write_data *w = &v->arch.vm_event->write_data;
 

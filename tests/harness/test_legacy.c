@@ -706,6 +706,24 @@ static void test_reset(void)
     sim_domain_kill(d, 0);
 }
 
+/* A register is watched on a domain that never had a ring: it is written. */
+static void test_no_ring(void)
+{
+    struct domain *d = new_domain(1);
+    struct vcpu *v = d->vcpu[0];
+
+    test_case("a watched register, no ring");
+    CHECK_EQ(legacy_monitor(d, XEN_DOMCTL_MONITOR_OP_ENABLE,
+                            XEN_DOMCTL_MONITOR_EVENT_WRITE_CTRLREG, true), 0);
+    CHECK(!v->arch.vm_event);
+    sim_vcpu_on(v);
+    sim_write_cr(v, 3, 0x9000, true);
+    CHECK_EQ(v->arch.hvm.guest_cr[3], 0x9000);
+    sim_vcpu_off(v);
+    CHECK_EQ(nr_paused(d), 0);
+    sim_domain_kill(d, 0);
+}
+
 int main(void)
 {
     sim_init();
@@ -731,6 +749,7 @@ int main(void)
     test_deny();
     test_control();
     test_pause_count();
+    test_no_ring();
 
     return test_end();
 }

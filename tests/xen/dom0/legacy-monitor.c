@@ -12,6 +12,7 @@
  *   --reply       answer guest requests and CPUID as guest/layout.h says
  *   --unpause     unpause the domain once attached
  *   --per-vcpu    one line per vCPU at the end
+ *   --no-ring     subscribe for so long without a ring, which Xen does not mind
  *
  * Prints "attached" when events can arrive, and "total received=N answered=N"
  * at the end. To withhold answers, stop it (kill -STOP) and let it go on again.
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define __XEN_TOOLS__ 1
 #include <xenctrl.h>
@@ -50,7 +52,7 @@ static void *ring_page;
 static const char *events = "guest-request";
 static uint64_t max_events;
 static double duration = 10;
-static bool change_registers, unpause, show_vcpus;
+static bool change_registers, unpause, show_vcpus, no_ring;
 
 static uint64_t received, answered;
 static uint64_t received_by_vcpu[MAX_VCPUS], answered_by_vcpu[MAX_VCPUS];
@@ -76,9 +78,6 @@ static void attach(void)
 {
     uint32_t port;
 
-    xch = xc_interface_open(NULL, NULL, 0);
-    if ( !xch )
-        check(-1, "xc_interface_open");
     ring_page = xc_monitor_enable(xch, domid, &port);
     if ( !ring_page )
         check(-1, "xc_monitor_enable");
@@ -301,6 +300,7 @@ static void parse_options(int argc, char **argv)
         { "reply", no_argument, NULL, 'r' },
         { "unpause", no_argument, NULL, 'u' },
         { "per-vcpu", no_argument, NULL, 'v' },
+        { "no-ring", no_argument, NULL, 'n' },
         { NULL, 0, NULL, 0 },
     };
     int option;
@@ -313,6 +313,7 @@ static void parse_options(int argc, char **argv)
         case 'r': change_registers = true; break;
         case 'u': unpause = true; break;
         case 'v': show_vcpus = true; break;
+        case 'n': no_ring = true; break;
         case 'e': events = optarg; break;
         case 'c': max_events = strtoull(optarg, NULL, 10); break;
         default: exit(EXIT_FAILURE);
@@ -329,6 +330,16 @@ int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     parse_options(argc, argv);
+    xch = xc_interface_open(NULL, NULL, 0);
+    if ( !xch )
+        check(-1, "xc_interface_open");
+    if ( no_ring )
+    {
+        subscribe(true);
+        usleep((useconds_t)(duration * 1e6));
+        subscribe(false);
+        return EXIT_SUCCESS;
+    }
     attach();
     subscribe(true);
     printf("attached\n");

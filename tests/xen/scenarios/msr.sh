@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# Subscriptions to MSRs that are not like the others, over both ABIs. EFER's
-# reads are what the Linux guest looks at (linux.sh).
+# Subscriptions to MSRs that are not like the others, over both ABIs, and to
+# registers by who has no ring. EFER's reads are what the Linux guest looks at
+# (linux.sh).
 # shellcheck source=tests/xen/dom0/lib.sh
 . /lib.sh
 
-plan hypervisor-range unknown
+plan hypervisor-range unknown no-ring
 
 # No processor's bitmap has 0x40000000: an unpatched Xen panics on AMD.
 guest_boot 2 gr || exit 1
@@ -22,4 +23,14 @@ judge hypervisor-range "watched beside guest requests, over both ABIs${refused:+
 agent v2 --domid "$DOMID" --abi v2 -e msr=c0010015 -o text >/tmp/out 2>&1
 status=$?
 judge unknown "an MSR that cannot be watched: $(tail -n 1 /tmp/out)" [ $status = 10 ]
+guest_destroy
+
+# Nobody to tell, so each write is just done.
+guest_boot 2 gr cr0 cr3 cr4 || exit 1
+guestmem "$DOMID" run
+legacy-monitor --domid "$DOMID" --no-ring -e cr0,cr3,cr4 --duration 2
+status=$?
+agent_start v2 -e guest-request -c 20
+wait "$AGENT" || status=agent
+judge no-ring "writes of CR0, CR3 and CR4 watched by nobody for 2 s; the guest runs on: $status" [ "$status" = 0 ]
 guest_destroy
