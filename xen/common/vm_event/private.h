@@ -11,8 +11,8 @@
  *   ch->lock               control page, page lists, bound state
  *   vv->lock               one vCPU's slot and stash
  *   ring->lock             a shared ring
- *   ch->clock_lock         the deadline's clock and its counts
  *   ved->lock              a legacy ring and its stashes
+ *   ch->clock_lock         the deadline's clock and its counts
  * ch->lock, vv->lock and ring->lock are never held together, but for a
  * snapshot, which takes a vv->lock and inside it a ring->lock, and for the
  * innermost, ch->clock_lock, which any may be held with.  Nothing that
