@@ -147,8 +147,9 @@ static bool may_keep(const struct vm_event_channel *ch, domid_t agent)
 /*
  * Opens the ports that the caller's channel is to have: a doorbell, unless the
  * domain has no port left and the old one will do, and with slots one for each
- * slot, in the order of the vCPUs, until the domain has none left.  Under d->vm_event_lock.  When it has to be continued (-ERESTART), what
- * is open stays so for whoever comes next.
+ * slot, in the order of the vCPUs, until the domain has none left.  Under
+ * d->vm_event_lock.  When it has to be continued (-ERESTART), what is open stays
+ * so for whoever comes next.
  */
 int vm_event_ports_open(struct domain *d, struct vm_event_channel *ch,
                         bool slots)
