@@ -74,7 +74,8 @@ step_takeover()
     begin --takeover || return
     wait "$old"
     status=$?
-    [ $status = 6 ] || [ $status = 13 ] || trouble takeover "the first ended with $status"
+    # Taken over; or, without HOLD, ended by somebody else.
+    [ $status = 9 ] || [ $status = 13 ] || trouble takeover "the first ended with $status"
 }
 
 step_end()
@@ -182,6 +183,7 @@ free=$(free_pages) round=$((round + 1))
 until_then=$(($(uptime_seconds) + seconds))
 while [ "$(uptime_seconds)" -lt $until_then ] && [ -z "$troubles" ]; do
     one_round
+    note "round $round: $(free_pages) pages free"
     rounds=$((rounds + 1)) round=$((round + 1))
 done
 
