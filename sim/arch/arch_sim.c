@@ -450,6 +450,5 @@ void sim_arch_vcpu_free(struct vcpu *v)
 
 void sim_arch_domain_free(struct domain *d)
 {
-    arch_monitor_cleanup_domain(d);
     free(d->arch.access);
 }

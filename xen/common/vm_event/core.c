@@ -96,6 +96,9 @@ void vm_event_domain_free(struct domain *d)
     vm_event_legacy_free(d);
 #endif
 
+    /* Who watched until the end has taken nothing back. */
+    arch_monitor_cleanup_domain(d);
+
     if ( !ch )
         return;
 
