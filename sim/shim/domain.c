@@ -4,12 +4,15 @@
 
 #include <xen/dm.h>
 #include <xen/monitor.h>
+#include <asm/p2m.h>
 #include <xsm/xsm.h>
 #include <public/vm_event_v2.h>
 
 #include <stdlib.h>
 
 struct domain *hardware_domain, *sim_idle;
+struct sim_p2m sim_p2m;
+unsigned int sim_nr_continued;
 LIST_HEAD(domain_list);
 rcu_read_lock_t domlist_read_lock;
 static pthread_rwlock_t list_lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -251,7 +254,10 @@ int sim_dm_op(domid_t domid, const struct xen_dm_op_buf *buf, unsigned int nr)
     do {
         rc = dm_op(&args);
         if ( rc == -ERESTART )
+        {
+            sim_nr_continued++;
             sched_yield();
+        }
     } while ( rc == -ERESTART );
     BUG_ON(sim_locks_held());
 

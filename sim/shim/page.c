@@ -282,6 +282,7 @@ void sim_domain_init_pages(struct domain *d)
     static const unsigned int param[SIM_RINGS] = {
         [SIM_RING_MONITOR] = HVM_PARAM_MONITOR_RING_PFN,
         [SIM_RING_PAGING] = HVM_PARAM_PAGING_RING_PFN,
+        [SIM_RING_SHARING] = HVM_PARAM_SHARING_RING_PFN,
     };
     unsigned int i;
 

@@ -21,7 +21,7 @@
 
 #define SIM_MAX_VCPUS   1024U
 /* Pages of the guest's that legacy rings live in. */
-enum { SIM_RING_MONITOR, SIM_RING_PAGING, SIM_RINGS };
+enum { SIM_RING_MONITOR, SIM_RING_PAGING, SIM_RING_SHARING, SIM_RINGS };
 #define SIM_RING_GFN    0xfeff5UL   /* of the first */
 
 void sim_init(void);
@@ -107,6 +107,8 @@ void sim_do_resume(struct vcpu *v);
 /* ---- what an agent's domain does ---- */
 
 /* Continued until it ends, as the hypercall stub does. */
+/* How often one was left in its middle and called again. */
+extern unsigned int sim_nr_continued;
 int sim_dm_op(domid_t domid, const struct xen_dm_op_buf *buf, unsigned int nr);
 int sim_domctl_vm_event(domid_t domid, struct xen_domctl_vm_event_op *op);
 int sim_domctl_monitor(domid_t domid, struct xen_domctl_monitor_op *op);

@@ -131,7 +131,7 @@ build_harness()
     aarch64-linux-gnu-ar rcs "$work/libharness.a" "${objects[@]}"
     for name in "${harness[@]}" threads; do
         wrap=()
-        [ "$name" != create ] || wrap=('-Wl,--wrap=vm_event_ring_init')
+        [ "$name" != create ] || wrap=('-Wl,--wrap=vm_event_ring_init,--wrap=arch_vm_event_rsp_flags')
         compile_harness "$work" -static -o "$work/$name" \
             "$REPO_ROOT/tests/harness/test_$name.c" "$work/libharness.a" \
             "${wrap[@]}" || return 1

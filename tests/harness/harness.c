@@ -389,7 +389,9 @@ int legacy_enable_mode(struct legacy *l, struct domain *d, uint32_t mode)
 
     l->port = op.u.enable.port;
     page = sim_ring_page(d, mode == XEN_DOMCTL_VM_EVENT_OP_MONITOR
-                            ? SIM_RING_MONITOR : SIM_RING_PAGING);
+                            ? SIM_RING_MONITOR :
+                            mode == XEN_DOMCTL_VM_EVENT_OP_PAGING
+                            ? SIM_RING_PAGING : SIM_RING_SHARING);
     SHARED_RING_INIT(page);
     BACK_RING_INIT(&l->ring, page, PAGE_SIZE);
 

@@ -223,8 +223,9 @@ static void test_lists(struct agent *a)
     CHECK_EQ(set_list(a, &op, &list, sizeof(list)), -EINVAL);
     CHECK_EQ(op.u.access.first, 300);
     CHECK_EQ(a->d->arch.access[list.gfn[299]], list.access[299]);
-    list.access[300] = 1;
     list.gfn[300] = ~0ULL;
+    CHECK_EQ(set_list(a, &op, &list, sizeof(list)), -EINVAL);
+    list.access[300] = 1;
     op = op0;
     CHECK_EQ(set_list(a, &op, &list, sizeof(list)), -ERANGE);
     CHECK_EQ(op.u.access.first, 300);
@@ -248,8 +249,10 @@ static void test_preemption(struct agent *a)
     op = access_op(a, VMEV2_CMD_ACCESS_SET, (struct vmev2_op_access){
         .first = 1, .nr = PAGES - 2, .access = XENMEM_access_r });
     sim_preempt_every(1);
+    sim_nr_continued = 0;
     CHECK_EQ(v2_op(a->d, &op), 0);
     CHECK_EQ(sim_preempted(), (PAGES - 2) / 64);
+    CHECK_EQ(sim_nr_continued, (PAGES - 2) / 64);
     CHECK_EQ(op.u.access.first, PAGES - 1);
     CHECK_EQ(op.u.access.nr, 0);
     CHECK_EQ(with_access(a, 0, PAGES, XENMEM_access_r), PAGES - 2);
@@ -265,8 +268,10 @@ static void test_preemption(struct agent *a)
     op = access_op(a, VMEV2_CMD_ACCESS_SET, (struct vmev2_op_access){
         .nr_list = VMEV2_ACCESS_LIST_MAX });
     sim_preempt_every(1);
+    sim_nr_continued = 0;
     CHECK_EQ(set_list(a, &op, list, sizeof(list)), 0);
     CHECK_EQ(sim_preempted(), VMEV2_ACCESS_LIST_MAX / 64 - 1);
+    CHECK_EQ(sim_nr_continued, VMEV2_ACCESS_LIST_MAX / 64 - 1);
     CHECK_EQ(with_access(a, 0, PAGES, XENMEM_access_wx),
              VMEV2_ACCESS_LIST_MAX);
     sim_preempt_every(0);

@@ -120,6 +120,32 @@ static void test_fail_attach(void)
     sim_domain_kill(d, 0);
 }
 
+/* The paging ring has a store of its own for each vCPU. */
+static void test_fail_paging(void)
+{
+    bool failed = true;
+    unsigned int k;
+
+    for ( k = 1; failed; k++ )
+    {
+        struct domain *d = new_domain(2);
+        struct legacy l;
+        int rc;
+
+        test_case("paging enable, allocation %u fails", k);
+        sim_fail_alloc(k);
+        rc = legacy_enable_mode(&l, d, XEN_DOMCTL_VM_EVENT_OP_PAGING);
+        failed = sim_alloc_failed();
+        sim_fail_alloc(0);
+        CHECK_EQ(rc, failed ? -ENOMEM : 0);
+        CHECK_EQ(vm_event_check_ring(d->vm_event_paging), !failed);
+        sim_domain_kill(d, 0);
+        if ( sim_leaks() )
+            return;
+    }
+    CHECK(k > 6);
+}
+
 static void test_fail_legacy(unsigned int nr_vcpus)
 {
     bool failed = true;
@@ -286,6 +312,23 @@ static void test_page_references(void)
     put_domain(d);
 }
 
+/* A successor that wants the same sizes finds what is mapped. */
+static void test_same_again(void)
+{
+    struct domain *d = new_domain(2);
+    const uint8_t *va;
+    struct agent a;
+
+    test_case("created again, of the same size");
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    va = d->vm_event->area[VMEV2_RES_RING].va;
+    CHECK_EQ(v2_destroy(&a), 0);
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK(d->vm_event->area[VMEV2_RES_RING].va == va);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 /* New pages hold nothing that was there before. */
 static void test_clean_pages(void)
 {
@@ -323,12 +366,14 @@ int main(void)
     test_fail_attach();
     test_fail_legacy(1);
     test_fail_legacy(9);
+    test_fail_paging();
     test_cycles(NULL);
     test_cycles(&split);
     test_size_cycles();
     test_preempt();
     test_page_references();
     test_clean_pages();
+    test_same_again();
 
     return test_end();
 }

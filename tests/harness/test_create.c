@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
+ * Where a function that the channel calls is replaced by the linker.
+ *
  * A creator that is late: its second to bind has passed, somebody else creates
  * anew, and in the middle of that it binds its doorbell after all.
  *
@@ -76,11 +78,41 @@ static void test_late(uint8_t on_death, bool death)
     CHECK_EQ(sim_domain_kill(d, 0), 0);
 }
 
+/* As on Arm, where nothing can be denied. */
+uint32_t __real_arch_vm_event_rsp_flags(const struct domain *d);
+uint32_t __wrap_arch_vm_event_rsp_flags(const struct domain *d);
+
+static bool cannot_deny;
+
+uint32_t __wrap_arch_vm_event_rsp_flags(const struct domain *d)
+{
+    return __real_arch_vm_event_rsp_flags(d) & ~(cannot_deny ? VMEV2_RSP_DENY : 0);
+}
+
+static void test_deadline_flags(void)
+{
+    const struct vmev2_op_create wish = {
+        .deadline_ms = 10, .deadline_flags = VMEV2_RSP_DENY,
+    };
+    struct domain *d = new_domain(1);
+    struct agent a;
+
+    test_case("a deadline that denies, where that is no answer");
+    cannot_deny = true;
+    CHECK_EQ(v2_create(&a, d, &wish), -EOPNOTSUPP);
+    CHECK_EQ(v2_state(d), VMEV2_STATE_NONE);
+    cannot_deny = false;
+    CHECK_EQ(v2_create(&a, d, &wish), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 int main(void)
 {
     uint8_t policy;
 
     sim_init();
+    test_deadline_flags();
     for ( policy = VMEV2_DEATH_DETACH; policy <= VMEV2_DEATH_CRASH; policy++ )
     {
         test_late(policy, false);

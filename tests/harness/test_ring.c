@@ -338,7 +338,15 @@ static void test_bad_cons(void)
     guest_request(d->vcpu[0]);
     take(&a, 0, &a.pos, seen);
     for ( i = 0; i < per_ring; i++ )
+    {
+        /* Nor with the last of them, which fills it to the byte. */
+        if ( i == per_ring - 1 )
+        {
+            test_case("a lie that is not looked at");
+            CHECK_EQ(d->vm_event->ring.cons, 0);
+        }
         guest_request(d->vcpu[0]);
+    }
     CHECK_EQ(v2_vcpu(d, 0).lost, 0);
 
     for ( i = 0; i < ARRAY_SIZE(lies); i++ )
@@ -475,6 +483,46 @@ static void test_awake(uint32_t flags)
     sim_domain_kill(d, 0);
 }
 
+/* R6: a promise reaches one ring's size from a record on, and no further. */
+static void test_awake_too_far(uint64_t ahead, unsigned int bells)
+{
+    const uint32_t rec = sizeof(struct vmev2_rec);
+    struct domain *d = new_domain(1);
+    struct agent a;
+
+    test_case("awake %u ahead of the second record", (unsigned int)ahead);
+    start(&a, d, 4096, 0, VMEV2_REGS_NONE);
+    v2_user(&a, 0)->awake = 2 * rec + ahead;
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), 1);
+    v2_consumed(&a, 0, rec);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(sim_evtchn_pending(a.bell), bells);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
+/* What nobody listens to is not even counted. */
+static void test_nobody_listens(void)
+{
+    struct domain *d = new_domain(1);
+    struct agent a;
+
+    test_case("asynchronous, and no doorbell is bound");
+    CHECK_EQ(v2_create(&a, d, NULL), 0);
+    CHECK_EQ(v2_monitor(&a, VMEV2_REASON_GUEST_REQUEST, true, false,
+                        VMEV2_REGS_NONE), 0);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(v2_vcpu(d, 0).produced, 0);
+    CHECK_EQ(v2_vcpu(d, 0).seq, 0);
+    CHECK_EQ(v2_ring_line(&a, 0)->prod, 0);
+    CHECK_EQ(v2_bind(&a), 0);
+    guest_request(d->vcpu[0]);
+    CHECK_EQ(v2_vcpu(d, 0).seq, 1);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 /* One sequence over slot and ring. */
 static void test_sequence(void)
 {
@@ -546,6 +594,9 @@ int main(void)
     test_wake();
     test_awake(0);
     test_awake(VMEV2_CREATE_SPLIT_RINGS);
+    test_awake_too_far(4096 - 8, 0);
+    test_awake_too_far(4096, 1);
+    test_nobody_listens();
     test_sequence();
     test_many();
 

@@ -2,12 +2,16 @@
 """A copy of the source tree, with its builds, in which one line is changed."""
 
 import filecmp
+import glob
 import os
 import shutil
 import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PARTS = ["CMakeLists.txt", "cmake", "xen", "sim", "libvmi-ring", "tests", "LICENSE"]
+PARTS = ["xen", "sim", "libvmi-ring", "tests"]
+
+SANITIZE = "-O1 -fno-omit-frame-pointer -fsanitize=address,undefined " \
+    "-fno-sanitize-recover=all"
 
 
 def mirror(source, to):
@@ -30,13 +34,14 @@ def mirror(source, to):
 
 
 class Tree:
-    """Built on demand: the scheduler's program, and the tests of CMake."""
+    """Built on demand: the scheduler's program, and the two of tests."""
 
     def __init__(self, where, log):
         self.where = os.path.abspath(where)
         self.log = open(log, "ab")
         self.sched_out = os.path.join(self.where, "build-sched")
-        self.cmake_out = os.path.join(self.where, "build")
+        self.sched_program = os.path.join(self.sched_out, "sched")
+        self.tests_out = os.path.join(self.where, "build-tests")
         for part in PARTS:
             mirror(os.path.join(TOP, part), os.path.join(self.where, part))
 
@@ -52,30 +57,31 @@ class Tree:
         return self.run(["make", "-s", "-C", "tests/sched", "-j2",
                          "OUT=" + self.sched_out, "WERROR="], 600) == 0
 
-    def configure(self):
-        if os.path.exists(os.path.join(self.cmake_out, "build.ninja")):
-            return True
-        return self.run(["cmake", "-S", ".", "-B", self.cmake_out, "-G", "Ninja",
-                         "-DCMAKE_BUILD_TYPE=Debug", "-DVMIRING_WERROR=OFF",
-                         "-DVMIRING_ASAN=ON"], 300) == 0
+    def build_tests(self, program, sanitize):
+        """One of the two programs of tests/mutation/Makefile; "" when it doesn't
+        compile."""
+        out = self.tests_out + ("-asan" if sanitize else "")
+        path = os.path.join(out, program)
+        command = ["make", "-s", "-C", "tests/mutation", "OUT=" + out, path]
+        if sanitize:
+            command.append("SANITIZE=" + SANITIZE)
+        return path if self.run(command, 900) == 0 else ""
 
-    def has_target(self, target):
-        if not self.configure():
-            return False
-        kind, name = target.replace("-", "_").split("_", 1)
-        return os.path.exists(os.path.join(self.where, "tests", kind,
-                                           "test_%s.c" % name))
+    def seed_sched(self, built):
+        """Takes over what was built of the tree as it is, where it was."""
+        if built and self.run(["make", "-s", "-C", os.path.join(TOP, "tests/sched"),
+                               "OUT=" + os.path.abspath(built)], 600) == 0:
+            os.makedirs(self.sched_out, exist_ok=True)
+            for path in glob.glob(os.path.join(built, "*.o")):
+                shutil.copy(path, self.sched_out)
 
-    def build_tests(self, targets):
-        return self.configure() and self.run(["ninja", "-C", self.cmake_out, "-j2"] + targets, 900) == 0
-
-    def sched(self, scenario, model, mode, first, count, timeout=120):
+    def sched(self, scenario, model, mode, first, count, timeout=120, program=None):
         """Whether these schedules pass."""
-        return self.run([os.path.join(self.sched_out, "sched"), "run", scenario,
+        return self.run([program or self.sched_program, "run", scenario,
                          model, mode, str(first), str(count)], timeout) == 0
 
     def scenarios(self):
-        out = subprocess.check_output([os.path.join(self.sched_out, "sched"), "list"],
+        out = subprocess.check_output([self.sched_program, "list"],
                                       text=True)
         return [line.split()[0] for line in out.splitlines()]
 

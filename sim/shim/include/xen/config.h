@@ -12,6 +12,7 @@
 #define CONFIG_VM_EVENT_LEGACY 1
 #define CONFIG_MEM_ACCESS 1
 #define CONFIG_MEM_PAGING 1     /* its ring has a stash of its own kind */
+#define CONFIG_MEM_SHARING 1    /* who may have its ring */
 
 #include <xen/compiler.h>
 #include <xen/kconfig.h>
