@@ -299,6 +299,12 @@ vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
     return open_handle(host, lh, o, NULL);
 }
 
+vmiring *vmiring_worker_on(struct host *host, const vmiring_options *o,
+                           const struct vmiring_worker *w)
+{
+    return open_handle(host, NULL, o, w);
+}
+
 vmiring *vmiring_worker_open(const vmiring_options *opts,
                              const struct vmiring_worker *worker)
 {
@@ -312,7 +318,7 @@ vmiring *vmiring_worker_open(const vmiring_options *opts,
 
     host = host_for(msg, &o);
 
-    return host ? open_handle(host, NULL, &o, &w) : NULL;
+    return host ? vmiring_worker_on(host, &o, &w) : NULL;
 }
 
 vmiring *vmiring_open(const vmiring_options *opts)

@@ -212,9 +212,11 @@ int v2_open_worker(vmiring *h, const struct vmiring_worker *w);
 int v2_query(struct host *host, uint32_t domid, struct vmev2_op_query *q);
 int v2_info(struct host *host, uint32_t domid, struct vmev2_op_info *info,
             struct vmev2_vcpu_info *vcpus, uint32_t first, uint32_t nr);
-/* Opens on a host that the caller made: the unit tests' door. */
+/* Open on a host that the caller made: the unit tests' doors. */
 vmiring *vmiring_open_on(struct host *host, struct legacy_host *lh,
                          const vmiring_options *opts);
+vmiring *vmiring_worker_on(struct host *host, const vmiring_options *o,
+                           const struct vmiring_worker *w);
 /* errno of a failed QUERY: EPROTONOSUPPORT means that there is no v2. */
 int v2_query_fail(struct msg *msg, uint32_t domid);
 /* The host that opts names. */

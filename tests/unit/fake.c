@@ -17,6 +17,7 @@
 #define PENDING_OFF 512U
 #define VCPU_OFF    1024U
 #define RING_OFF    (VCPU_OFF + FAKE_VCPUS_MAX * 64U)
+#define PORT_OFF    (RING_OFF + FAKE_VCPUS_MAX * 64U)
 
 static struct fake *to_fake(struct host *host)
 {
@@ -94,6 +95,20 @@ static int fake_bind(struct host *host, uint32_t domid, uint32_t port)
     }
 
     cr_assert_eq(domid, FAKE_DOMID);
+    if ( port > FAKE_PORT && port <= FAKE_PORT + f->slot_ports )
+    {
+        struct fake_vcpu *v = &f->vcpu[port - FAKE_PORT - 1];
+
+        if ( v->bound )
+        {
+            errno = EINVAL;
+            return -1;
+        }
+        v->bound = true;
+
+        return FAKE_LOCAL + port - FAKE_PORT;
+    }
+
     cr_assert_eq(port, FAKE_PORT);
     f->bound = true;
     if ( f->ctrl )
@@ -106,6 +121,19 @@ static int fake_bind(struct host *host, uint32_t domid, uint32_t port)
 static int fake_unbind(struct host *host, int local)
 {
     struct fake *f = to_fake(host);
+
+    if ( local > FAKE_LOCAL )
+    {
+        uint32_t vcpu = local - FAKE_LOCAL - 1;
+
+        cr_assert_lt(vcpu, f->slot_ports);
+        cr_assert(f->vcpu[vcpu].bound);
+        f->vcpu[vcpu].bound = false;
+        if ( f->vcpu[vcpu].outstanding )
+            *fake_pending(f, vcpu) = VMEV2_PENDING_ORPHAN;
+
+        return 0;
+    }
 
     cr_assert_eq(local, FAKE_LOCAL);
     cr_assert(f->bound);
@@ -148,7 +176,10 @@ static int fake_notify(struct host *host, int local)
 {
     struct fake *f = to_fake(host);
 
-    cr_assert_eq(local, FAKE_LOCAL);
+    if ( local > FAKE_LOCAL )
+        cr_assert(f->vcpu[local - FAKE_LOCAL - 1].bound);
+    else
+        cr_assert_eq(local, FAKE_LOCAL);
     f->kicks++;
     if ( !f->deaf )
         fake_visit(f);
@@ -247,7 +278,10 @@ static void publish(struct fake *f, uint32_t vcpu, uint32_t error)
     f->vcpu[vcpu].outstanding = true;
     __atomic_store_n(&slot->req_seq, ++f->vcpu[vcpu].req_seq,
                      __ATOMIC_RELEASE);
-    __atomic_store_n(fake_pending(f, vcpu), 1, __ATOMIC_RELEASE);
+    __atomic_store_n(fake_pending(f, vcpu),
+                     vcpu < f->slot_ports && !f->vcpu[vcpu].bound
+                     ? VMEV2_PENDING_ORPHAN : VMEV2_PENDING_SLOT,
+                     __ATOMIC_RELEASE);
     fake_ring_bell(f);
 }
 
@@ -334,9 +368,13 @@ static void fill_ctrl(struct fake *f)
         .ring_bytes = f->ring_bytes, .slot_size = VMEV2_SLOT_SIZE,
         .slot_rsp = VMEV2_SLOT_RSP, .pending_off = PENDING_OFF,
         .vcpu_off = VCPU_OFF, .ring_off = RING_OFF, .ctrl_bytes = 4096,
+        .slot_ports = f->slot_ports, .port_off = f->slot_ports ? PORT_OFF : 0,
         .clock_time = 101, .clock_wall = 102, .clock_tsc = 103,
     };
 
+    for ( i = 0; i < f->slot_ports; i++ )
+        ((uint32_t *)(void *)(f->mem[VMEV2_RES_CTRL] + PORT_OFF))[i] =
+            FAKE_PORT + 1 + i;
     for ( i = 0; i < f->nr_rings; i++ )
     {
         f->ring[i] = (struct fake_ring){ f->first_pos, f->first_pos, 0, 0 };
@@ -414,6 +452,7 @@ static int do_info(struct fake *f, struct vmev2_op_info *info,
     info->generation = f->generation;
     info->nr_vcpus = f->nr_vcpus;
     info->agent_port = f->bound ? FAKE_LOCAL : ~0U;
+    info->slot_ports = f->slot_ports;
     info->agent = 3;
     info->legacy = f->legacy;
 

@@ -19,6 +19,7 @@ struct fake_vcpu {
     uint64_t seq;               /* of the last event raised */
     uint64_t req_seq;
     bool outstanding;
+    bool bound;                 /* the port of its slot, by a worker */
     struct vmev2_rsp rsp;       /* the answer taken last */
     struct vmev2_vcpu_info info;
 };
@@ -35,6 +36,7 @@ struct fake {
     uint32_t nr_vcpus;
     uint32_t nr_rings;
     uint32_t ring_bytes;
+    uint32_t slot_ports;        /* what CREATE finds ports for */
     uint64_t features;
     uint32_t rsp_flags;
     uint64_t reasons;

@@ -38,7 +38,7 @@ struct arch_domain {
         uint64_t params[64];
     } hvm;
     struct page_info *ring[3];  /* of monitor, paging and sharing */
-    void *ring_va[2];           /* Xen's mappings while they are in use */
+    void *ring_va[3];           /* Xen's mappings while they are in use */
     uint8_t *access;            /* XENMEM_access_* of nr_access GFNs */
 #define SIM_ACCESS_HOLE 0xff    /* there is no page */
     unsigned long nr_access;
