@@ -58,11 +58,11 @@ class Tree:
                          "OUT=" + self.sched_out, "WERROR="], 600) == 0
 
     def build_tests(self, program, sanitize):
-        """One of the two programs of tests/mutation/Makefile; "" when it doesn't
+        """One of the two programs of tests/plain/Makefile; "" when it doesn't
         compile."""
         out = self.tests_out + ("-asan" if sanitize else "")
         path = os.path.join(out, program)
-        command = ["make", "-s", "-C", "tests/mutation", "OUT=" + out, path]
+        command = ["make", "-s", "-C", "tests/plain", "OUT=" + out, path]
         if sanitize:
             command.append("SANITIZE=" + SANITIZE)
         return path if self.run(command, 900) == 0 else ""

@@ -409,7 +409,11 @@ PARSE_TEST(anything)
     cr_assert_eq(capture_parse_any(packet, used), -1);
     packet[CAP_KIND] = 9;
     cr_assert_eq(capture_parse_any(packet, used), -1);
+    cr_assert_eq(capture_kind(packet, used), 0);
+    packet[CAP_KIND] = CAP_CHANNEL;
+    cr_assert_eq(capture_kind(packet, used), CAP_CHANNEL);
     packet[CAP_KIND] = CAP_EVENT;
+    cr_assert_eq(capture_kind(packet, used), CAP_EVENT);
     packet[0] ^= 1;
     cr_assert_eq(capture_parse_any(packet, used), -1);
 }

@@ -437,7 +437,15 @@ EVENT_TEST(subscribe, errors)
     monitor_fails(EEXIST, EEXIST);
     monitor_fails(ESRCH, ENODEV);
     monitor_fails(ENODEV, ENODEV);
+    cr_assert(strstr(vmiring_error(h), "is gone"), "%s", vmiring_error(h));
     monitor_fails(EPERM, EACCES);
+    f->fail_cmd = VMEV2_CMD_ACCESS_SET;
+    f->fail_errno = EOPNOTSUPP;
+    cr_assert_eq(vmiring_set_access(h, 1, 1, 0), -1);
+    cr_assert_eq(errno, EOPNOTSUPP);
+    cr_assert(strstr(vmiring_error(h), "no page access"), "%s",
+              vmiring_error(h));
+    f->fail_errno = 0;
     f->state = f->ctrl->state = VMEV2_STATE_IDLE;
     errno = 0;
     cr_assert_eq(vmiring_set_access(h, 1, 1, 0), -1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening: options, what the host refuses, what it could get wrong. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -478,3 +479,93 @@ PAGE_TEST(vcpu_odd, vcpu_off, 1028)
 PAGE_TEST(vcpu_beyond, vcpu_off, 4096 - 4 * 64 + 8)
 PAGE_TEST(ring_off_beyond, ring_off, 4096 - 64 + 8)
 PAGE_TEST(ring_off_huge, ring_off, 0xfffffff8U)
+PAGE_TEST(ports_more, slot_ports, 5)
+
+static void spoil_port_off(struct vmev2_ctrl *c)
+{
+    c->slot_ports = 4;
+    c->port_off = 4096 - 8;
+}
+
+Test(ctrl_page, port_off) { bad_page("slot_ports", spoil_port_off); }
+
+/* ---- a grant that cannot be true ---- */
+
+static struct vmev2_op_create grant;
+
+static int granting_op(struct host *host, uint32_t domid, void *buf0,
+                       size_t size0, void *buf1, size_t size1)
+{
+    struct vmev2_op *op = buf0;
+    bool create = op->cmd == VMEV2_CMD_CREATE;
+    int rc = honest->dm_op(host, domid, buf0, size0, buf1, size1);
+    unsigned int i;
+
+    for ( i = 0; create && i < VMEV2_RES_KINDS; i++ )
+        if ( grant.frames[i] != 1 )
+            op->u.create.frames[i] = grant.frames[i];
+    if ( create && grant.nr_vcpus != 1 )
+        op->u.create.nr_vcpus = grant.nr_vcpus;
+
+    return rc;
+}
+
+/* What is 1 stays as it is; text: in the error, NULL: there is none. */
+static void granted(struct vmev2_op_create wish, const char *text)
+{
+    struct fake *f = fake_new(4);
+    vmiring_options o = fake_options();
+    struct host_ops ops = *f->host.ops;
+    vmiring *h;
+
+    grant = wish;
+    honest = f->host.ops;
+    ops.dm_op = granting_op;
+    f->host.ops = &ops;
+    errno = 0;
+    h = fake_open_with(f, &o);
+    cr_assert_eq(h == NULL, text != NULL, "%s", text ? text : "refused");
+    if ( h )
+        vmiring_close(h);
+    else
+    {
+        cr_assert_eq(errno, EPROTO);
+        cr_assert(strstr(vmiring_open_error(), text), "%s: %s", text,
+                  vmiring_open_error());
+    }
+    cr_assert_eq(f->maps, f->unmaps);
+    cr_assert(!f->bound);
+    fake_free(f);
+}
+
+Test(open, what_create_grants)
+{
+    const struct vmev2_op_create as_it_is = { .frames = { 1, 1, 1, 1 },
+                                              .nr_vcpus = 1 };
+    struct vmev2_op_create g;
+    unsigned int i;
+    char text[32];
+
+    granted(as_it_is, NULL);
+    for ( i = 0; i < VMEV2_RES_KINDS; i++ )
+    {
+        g = as_it_is;
+        g.frames[i] = 0;
+        snprintf(text, sizeof(text), "resource %u has 0 frames", i);
+        granted(g, text);
+        g.frames[i] = VMEV2_RING_MAX / 4096 * 2 + 1;
+        snprintf(text, sizeof(text), "resource %u has 8193 frames", i);
+        granted(g, text);
+    }
+    g = as_it_is;
+    g.frames[VMEV2_RES_RING] = VMEV2_RING_MAX / 4096 * 2;
+    granted(g, NULL);
+    g = as_it_is;
+    g.nr_vcpus = 0;
+    granted(g, "nr_vcpus is 0");
+    g.nr_vcpus = 65537;
+    granted(g, "nr_vcpus is 65537");
+    /* As many as a domain may have, which this one's page denies. */
+    g.nr_vcpus = 65536;
+    granted(g, "nr_vcpus");
+}

@@ -50,6 +50,30 @@ Test(wait, a_busy_agent_is_not_rung)
     fake_free(f);
 }
 
+/* A promise is renewed when half of what it reached is used up. */
+Test(wait, renewed_at_the_half)
+{
+    struct fake *f = fake_new(1);
+    vmiring *h = fake_open(f);
+    struct vmiring_event ev[64];
+    uint64_t awake;
+    unsigned int i;
+
+    be_busy(f, h);
+    awake = fake_awake(f, 0);
+    cr_assert_eq(awake, f->ring[0].prod + f->ring_bytes);
+    for ( i = 0; i < f->ring_bytes / 2 / 32 - 1; i++ )
+        cr_assert(fake_async(f, 0, VMIRING_CPUID, 32));
+    cr_assert_eq(must_receive(h, ev, 64), (int)i);
+    cr_assert_eq(fake_awake(f, 0), awake);
+    vmiring_release(h);
+    cr_assert(fake_async(f, 0, VMIRING_CPUID, 32));
+    cr_assert_eq(must_receive(h, ev, 64), 1);
+    cr_assert_eq(fake_awake(f, 0), awake + f->ring_bytes / 2);
+    vmiring_close(h);
+    fake_free(f);
+}
+
 /* Between a release and a sleep nobody tells of a record but the fd. */
 Test(wait, readable_until_it_was_taken_back)
 {

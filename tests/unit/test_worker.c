@@ -73,6 +73,7 @@ Test(worker, its_own_requests_and_no_others)
     struct pair p = start(VCPUS);
     struct vmiring_event ev[4];
     uint32_t vcpus[4] = { 9, 9, 9, 9 };
+    unsigned int kicks;
 
     p.worker = open_worker(p.f, (struct vmiring_worker){ .vcpus = mine,
                                                          .nr_vcpus = 2 });
@@ -91,8 +92,10 @@ Test(worker, its_own_requests_and_no_others)
     cr_assert_eq(must_receive(p.worker, ev, 4), 1);
     cr_assert_eq(ev[0].vcpu, 3);
     cr_assert_eq(vmiring_respond(p.worker, &ev[0], NULL), 0);
+    kicks = p.f->kicks;
     vmiring_release(p.worker);
     cr_assert(!p.f->vcpu[3].outstanding);
+    cr_assert_eq(p.f->kicks, kicks + 1, "each port is rung for its slot alone");
 
     cr_assert_eq(must_receive(p.h, ev, 4), 1);
     cr_assert_eq(ev[0].vcpu, 0);
