@@ -92,6 +92,48 @@ static void test_fast_answer(void)
     sim_domain_kill(d, 0);
 }
 
+/* The answer is there, and another event comes before it is carried out. */
+static void test_event_behind_an_answer(void)
+{
+    struct domain *d = new_domain(1);
+    struct vcpu *v = d->vcpu[0];
+    struct agent a;
+
+    test_case("a second event of one exit, behind the first one's answer");
+    v2_start(&a, d, true);
+    sim_vcpu_on(v);
+    monitor_guest_request();
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    monitor_guest_request();
+    CHECK_EQ(v2_pending(&a, 0), 0);
+    sim_vcpu_off(v);
+    CHECK_EQ(v2_vcpu(d, 0).pending, 1);
+    CHECK(!sim_vcpu_try_resume(v));
+    CHECK_EQ(v2_vcpu(d, 0).answered, 1);
+    CHECK_EQ(v2_slot(&a, 0)->rec.seq, 2);
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    CHECK(sim_vcpu_try_resume(v));
+    CHECK_EQ(v2_vcpu(d, 0).answered, 2);
+
+    test_case("an answer between the two halves of the way back");
+    sim_vcpu_on(v);
+    monitor_guest_request();
+    vm_event_resume_begin(v);
+    v2_answer(&a, 0, 0);
+    v2_kick(&a);
+    CHECK(vm_event_resume_end(v));
+    vm_event_resume_begin(v);
+    CHECK(!vm_event_resume_end(v));
+    sim_vcpu_off(v);
+    CHECK(sim_vcpu_try_resume(v));
+    CHECK_EQ(v2_vcpu(d, 0).answered, 3);
+    CHECK_EQ(nr_paused(d), 0);
+    CHECK_EQ(v2_destroy(&a), 0);
+    sim_domain_kill(d, 0);
+}
+
 static void set_regs(struct agent *a, uint64_t rax)
 {
     struct vmev2_slot *slot = v2_slot(a, 0);
@@ -514,6 +556,7 @@ int main(void)
     sim_init();
     test_round_trip();
     test_fast_answer();
+    test_event_behind_an_answer();
     test_stash_order();
     test_stash_full();
     test_stale();

@@ -5,28 +5,39 @@ import os
 import shutil
 
 import operators
-from tree import Mutant
+from tree import TOP, Mutant
 
 # Races of real threads that take long; the scheduler has them.
 SKIP = "fd_race.lazy_one_by_one fd_race.eager_one_by_one"
 # The suites that are likely to notice a change of a file.
-EARLY = {"v2.c": "v2_ring v2_loss v2_split v2_corrupt v2_corrupt_slot v2_slots",
+EARLY = {"v2.c": "worker wait v2_ring v2_loss v2_split v2_corrupt v2_corrupt_slot v2_slots",
          "v2_control.c": "v2_respond v2_leave v2_domain v2_close v2_order",
-         "v2_open.c": "ctrl_page open v2_leave v2_close",
-         "capture_parse.c": "capture_parse capture", "legacy.c": "legacy legacy_open",
-         "receive.c": "fd receive wait", "shm.h": "v2_ring v2_slots"}
+         "v2_open.c": "ctrl_page open faults v2_leave v2_close",
+         "capture_parse.c": "capture_parse capture", "legacy.c": "faults legacy legacy_open",
+         "receive.c": "fd receive wait worker", "shm.h": "v2_ring v2_slots"}
 TEST_SECONDS = 10       # a test of a mutant takes no longer
 
 SEEDS = 60              # of each scenario and mode, in the weak model
 BARRIER_SEEDS = 600     # ... for a barrier's mutant, where it may matter
-# Barriers lead to few of the scenarios.
+# Barriers lead to few of the scenarios, after those that find the line's twin.
 BARRIER_SCENARIOS = ["async", "split", "full", "full-regs", "awake", "awake-split",
                      "deadline", "sync-many", "mixed", "kicks", "held", "takeover",
-                     "close", "legacy", "async-regs", "dies"]
+                     "close", "legacy", "async-regs", "dies", "legacy-library"]
 
 
 def is_barrier(name):
     return name.split(":")[1] in {b[2] for b in operators.BARRIERS}
+
+
+def by_twins(path, text):
+    """The scenarios that find the twins of this line (tests/sched/twins)."""
+    names = []
+    with open(os.path.join(TOP, "tests/sched/twins"), encoding="utf-8") as f:
+        for line in f:
+            fields = line.rstrip("\n").split(" | ")
+            if len(fields) > 4 and fields[1] == path and fields[2].strip() in text:
+                names += fields[-1].split()
+    return [name for name in names if name not in ("sc", "tso", "weak")]
 
 
 class Checks:
@@ -96,6 +107,8 @@ class Checks:
     def judge(self, name, path, line, old, new):
         """One line about it."""
         mutant = Mutant(self.tree, path, line, old, new)
+        with open(os.path.join(TOP, path), encoding="utf-8") as f:
+            text = f.read().split("\n")[line]
         killer = "" if is_barrier(name) else self.by_tests(mutant, path)
         if killer == "":
             self.build_base()
@@ -103,7 +116,8 @@ class Checks:
                 if not self.tree.build_sched():
                     killer = None
                 elif is_barrier(name):
-                    killer = self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS)
+                    killer = (self.by_sched(by_twins(path, text), BARRIER_SEEDS) or
+                              self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS))
                 else:
                     killer = self.by_sched(self.tree.scenarios(), SEEDS)
         if killer is None:
