@@ -112,6 +112,7 @@ static int r_info(struct legacy_host *lh, uint32_t domid,
     struct ring *r = to_ring(lh);
 
     cr_assert_eq(domid, FAKE_DOMID);
+    r->info_calls++;
     if ( r->info_errno )
     {
         errno = r->info_errno;

@@ -34,6 +34,7 @@ struct ring {
     int version;
     struct legacy_info info;
     int info_errno;
+    unsigned int info_calls;
     int enable_errno;
     int monitor_errno;
     uint32_t mem_option;

@@ -176,6 +176,7 @@ EVENT_TEST(payload, names)
     for ( uint32_t reason = 14; reason < 64; reason++ )
         cr_assert(vmiring_reason_name(reason)[0]);
     cr_assert_str_eq(vmiring_reason_name(2), "unknown");
+    cr_assert_str_eq(vmiring_reason_name(VMIRING_IO_INSTRUCTION + 1), "unknown");
     cr_assert_str_eq(vmiring_reason_name(~0U), "unknown");
 }
 

@@ -387,3 +387,14 @@ LEGACY_TEST(domain_shuts_down_and_goes)
     cr_assert_eq(vmiring_receive(h, &ev, 1), -1);
     cr_assert_eq(errno, ENODEV);
 }
+
+/* How the domain does is a hypercall: once per tick of a second's, no more. */
+LEGACY_TEST(the_domain_is_asked_for_by_the_tick)
+{
+    const unsigned int before = r->info_calls;
+    unsigned int i;
+
+    for ( i = 0; i < 50; i++ )
+        must_be_empty(h);
+    cr_assert_leq(r->info_calls, before + 1);
+}
