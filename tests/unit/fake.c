@@ -176,11 +176,19 @@ static int fake_notify(struct host *host, int local)
 {
     struct fake *f = to_fake(host);
 
-    if ( local > FAKE_LOCAL )
-        cr_assert(f->vcpu[local - FAKE_LOCAL - 1].bound);
-    else
-        cr_assert_eq(local, FAKE_LOCAL);
     f->kicks++;
+    if ( local > FAKE_LOCAL )
+    {
+        uint32_t vcpu = local - FAKE_LOCAL - 1;
+
+        /* A slot's port: no other is looked at. */
+        cr_assert(f->vcpu[vcpu].bound);
+        if ( !f->deaf )
+            visit(f, vcpu);
+        return 0;
+    }
+
+    cr_assert_eq(local, FAKE_LOCAL);
     if ( !f->deaf )
         fake_visit(f);
 
@@ -287,10 +295,13 @@ static void publish(struct fake *f, uint32_t vcpu, uint32_t error)
 
 void fake_sync_full(struct fake *f, uint32_t vcpu, uint32_t reason,
                     const void *payload, uint32_t payload_size,
-                    const struct vmev2_regs_x86 *regs, uint8_t set)
+                    const void *regs, uint8_t set)
 {
-    const uint32_t regs_size = set == VMEV2_REGS_ALL ? VMEV2_REGS_X86_ALL_SIZE
-                               : set ? VMEV2_REGS_X86_CORE_SIZE : 0;
+    const bool arm = f->features & VMEV2_FEAT_ARM64;
+    const uint32_t regs_size =
+        set == VMEV2_REGS_ALL
+        ? (arm ? VMEV2_REGS_ARM64_ALL_SIZE : VMEV2_REGS_X86_ALL_SIZE)
+        : set ? (arm ? VMEV2_REGS_ARM64_CORE_SIZE : VMEV2_REGS_X86_CORE_SIZE) : 0;
     struct fake_vcpu *v = &f->vcpu[vcpu];
     struct vmev2_slot *slot = fake_slot(f, vcpu);
 

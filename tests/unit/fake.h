@@ -115,7 +115,7 @@ void fake_sync(struct fake *f, uint32_t vcpu, uint32_t reason);
 /* A sync request with all that it can carry. */
 void fake_sync_full(struct fake *f, uint32_t vcpu, uint32_t reason,
                     const void *payload, uint32_t payload_size,
-                    const struct vmev2_regs_x86 *regs, uint8_t set);
+                    const void *regs, uint8_t set);
 /* Policy ends the request that stands in the slot. */
 void fake_release(struct fake *f, uint32_t vcpu);
 /* Publishes the request once more, as one whose answer was refused. */

@@ -324,3 +324,62 @@ MEMORY_TEST(virtual_at_the_end)
                  16);
     cr_assert_eq(bad, 0);
 }
+
+/* ---- arm64: which registers the walk is given; it has a test of its own ---- */
+
+static void set_up_arm(void)
+{
+    f = fake_new(1);
+    f->features |= VMEV2_FEAT_ARM64;
+    h = fake_open(f);
+}
+
+static void arm_event(const struct vmev2_regs_arm64 *regs)
+{
+    fake_sync_full(f, 0, VMIRING_SINGLESTEP, NULL, 0, regs,
+                   regs ? VMEV2_REGS_CORE : VMEV2_REGS_NONE);
+    must_receive(h, &ev, 1);
+}
+
+#define ARM_TEST(name) \
+    Test(memory_arm64, name, .init = set_up_arm, .fini = tear_down)
+
+/* EL1, 39 bits of address and pages of 4 KiB: three levels from 0x4000 on. */
+static const struct vmev2_regs_arm64 arm_regs = {
+    .cpsr = 5, .ttbr0 = 0x4000, .tcr = 64 - 39, .sctlr = 1,
+};
+
+ARM_TEST(virtual_address)
+{
+    uint8_t got[8] = { 0 };
+
+    put8(0x4000, 0, 0x5003);
+    put8(0x5000, 0, 0x6003);
+    put8(0x6000, 1, 0x7403);
+    f->guest[0x7234] = 0x5a;
+    arm_event(&arm_regs);
+    maps_to(0x1234, 0x7234);
+    not_mapped(0x2000);
+    cr_assert_eq(vmiring_read_virt(h, &ev, 0x1234, got, sizeof(got), NULL), 8);
+    cr_assert_eq(got[0], 0x5a);
+}
+
+ARM_TEST(no_translation)
+{
+    struct vmev2_regs_arm64 regs = arm_regs;
+
+    regs.sctlr = 0;
+    arm_event(&regs);
+    maps_to(0x1234, 0x1234);
+}
+
+ARM_TEST(no_registers)
+{
+    uint64_t gpa;
+
+    arm_event(NULL);
+    errno = 0;
+    cr_assert_eq(vmiring_translate(h, &ev, 0x1234, &gpa), -1);
+    cr_assert_eq(errno, ENODATA);
+    cr_assert(strstr(vmiring_error(h), "TTBR0"), "%s", vmiring_error(h));
+}

@@ -734,3 +734,19 @@ Test(plugin, cannot_be_loaded)
     /* A library, but not this one's plugin. */
     plugin_fails("/lib/x86_64-linux-gnu/libc.so.6");
 }
+
+/* A host that has no such list, and none at all. */
+SIM_TEST(nothing_to_watch)
+{
+    errno = 0;
+    cr_assert_eq(vmiring_sim_watch(NULL), -1);
+    cr_assert_eq(errno, ENOTSUP);
+    cr_assert(strstr(vmiring_open_error(), "xenstore"));
+    errno = 0;
+    cr_assert_eq(vmiring_sim_watch("/nowhere/at/all"), -1);
+    cr_assert_neq(errno, 0);
+    errno = 0;
+    cr_assert_eq(vmiring_sim_watch(s.path), -1);
+    cr_assert(strstr(vmiring_open_error(), "watching domains"), "%s",
+              vmiring_open_error());
+}
