@@ -453,6 +453,30 @@ EVENT_TEST(subscribe, errors)
     cr_assert_eq(errno, ESTALE);
 }
 
+/* The channel is taken over while the command is on its way. */
+static int losing_op(struct host *host, uint32_t domid, void *buf0, size_t size0,
+                     void *buf1, size_t size1)
+{
+    (void)host, (void)domid, (void)buf0, (void)size0, (void)buf1, (void)size1;
+    f->ctrl->generation++;
+    errno = ENOTCONN;
+
+    return -1;
+}
+
+EVENT_TEST(subscribe, the_pages_say_why_it_fails)
+{
+    const struct host_ops *honest = f->host.ops;
+    struct host_ops ops = *honest;
+
+    ops.dm_op = losing_op;
+    f->host.ops = &ops;
+    errno = 0;
+    cr_assert_eq(vmiring_set_access(h, 1, 1, 0), -1);
+    cr_assert_eq(errno, EOWNERDEAD, "errno %d", errno);
+    f->host.ops = honest;
+}
+
 /* ---- page access, offers, clock ---- */
 
 EVENT_TEST(access, arrives)
