@@ -31,7 +31,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import operators  # noqa: E402
-from checks import Checks, is_barrier  # noqa: E402
+from checks import Checks, TooSlow, is_barrier  # noqa: E402
 from tree import TOP, Tree  # noqa: E402
 
 MOST_SURVIVORS = 5      # in percent of what counts
@@ -100,7 +100,10 @@ def judge_all(checks, todo, arguments, equivalent, survivors):
         elif end and time.monotonic() > end:
             print("unjudged %s" % name)
         else:
-            line = checks.judge(*mutant)
+            try:
+                line = checks.judge(*mutant)
+            except TooSlow:
+                line = "unjudged %s" % name
             if line.startswith("survived") and name in survivors:
                 line = "known %s | %s" % (name, survivors[name])
             elif line.startswith("killed") and name in survivors:

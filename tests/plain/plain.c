@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,7 +45,13 @@ static void run_child(const struct plain_test *test)
 
     /* An emulated processor is slower. */
     if ( first )
-        alarm((unsigned int)atoi(first));
+    {
+        const struct rlimit limit = { (rlim_t)atoi(first), (rlim_t)atoi(first) };
+
+        /* Of the processor's time: a machine that others use fails nothing. */
+        setrlimit(RLIMIT_CPU, &limit);
+        alarm(6 * (unsigned int)atoi(first));
+    }
     else
         alarm(test->timeout > 0 ? 4 * (unsigned int)test->timeout : 60);
     if ( test->init )
