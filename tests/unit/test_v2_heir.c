@@ -15,6 +15,9 @@ static struct vmev2_user_line *user(struct fake *f)
 }
 
 /* The predecessor, of which only a late store is left, and its successor. */
+/* Who is replaced while its process lives on. */
+static vmiring *volatile replaced;
+
 static vmiring *succeed(struct fake *f, bool hold)
 {
     vmiring_options o = fake_options();
@@ -25,6 +28,8 @@ static vmiring *succeed(struct fake *f, bool hold)
     cr_assert(h, "%s", vmiring_open_error());
     if ( hold )
         cr_assert_eq(vmiring_leave(h), 0);
+    else
+        replaced = h;
     o.flags = hold ? VMIRING_OPEN_REATTACH : VMIRING_OPEN_TAKEOVER;
     h = fake_open_with(f, &o);
     cr_assert(h, "%s", vmiring_open_error());
