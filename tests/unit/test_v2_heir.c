@@ -14,10 +14,10 @@ static struct vmev2_user_line *user(struct fake *f)
     return (struct vmev2_user_line *)(void *)f->mem[VMEV2_RES_USER];
 }
 
-/* The predecessor, of which only a late store is left, and its successor. */
 /* Who is replaced while its process lives on. */
 static vmiring *volatile replaced;
 
+/* The predecessor, of which only a late store is left, and its successor. */
 static vmiring *succeed(struct fake *f, bool hold)
 {
     vmiring_options o = fake_options();
