@@ -255,7 +255,7 @@ int sim_dm_op(domid_t domid, const struct xen_dm_op_buf *buf, unsigned int nr)
         rc = dm_op(&args);
         if ( rc == -ERESTART )
         {
-            sim_nr_continued++;
+            __atomic_fetch_add(&sim_nr_continued, 1, __ATOMIC_RELAXED);
             sched_yield();
         }
     } while ( rc == -ERESTART );
