@@ -184,7 +184,8 @@ agent()
 }
 
 # agent_start ABI OPTION...: in the background, on the guest; its output goes
-# to /tmp/agent.out and /tmp/agent.err. Returns when it is attached.
+# to /tmp/agent.out and /tmp/agent.err. Returns when it is attached, for which
+# dom0 competes with the guest's vCPUs.
 agent_start()
 {
     abi=$1
@@ -200,7 +201,7 @@ agent_start()
             -o text "$@" >/tmp/agent.out 2>/tmp/agent.err) &
     fi
     AGENT=$!
-    if ! wait_for_line '^# watching' /tmp/agent.out 60; then
+    if ! wait_for_line '^# watching' /tmp/agent.out $((60 + 2 * ${vcpus:-1})); then
         note "vmi-agent did not attach: $(tr '\n' ' ' </tmp/agent.err)"
         return 1
     fi
