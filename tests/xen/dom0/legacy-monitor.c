@@ -12,7 +12,7 @@
  *   --reply       answer guest requests and CPUID as guest/layout.h says
  *   --unpause     unpause the domain once attached
  *   --per-vcpu    one line per vCPU at the end
- *   --no-ring     subscribe for so long without a ring, which Xen does not mind
+ *   --no-ring     subscribe without a ring, which Xen does not mind, until SIGTERM
  *
  * Prints "attached" when events can arrive, and "total received=N answered=N"
  * at the end. To withhold answers, stop it (kill -STOP) and let it go on again.
@@ -23,6 +23,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,6 +327,21 @@ static void parse_options(int argc, char **argv)
     }
 }
 
+/* Until SIGTERM: how long is for who looks at the guest to say. */
+static void watch_without_ring(void)
+{
+    sigset_t end;
+    int which;
+
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL);
+    subscribe(true);
+    printf("attached\n");
+    sigwait(&end, &which);
+    subscribe(false);
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -335,9 +351,7 @@ int main(int argc, char **argv)
         check(-1, "xc_interface_open");
     if ( no_ring )
     {
-        subscribe(true);
-        usleep((useconds_t)(duration * 1e6));
-        subscribe(false);
+        watch_without_ring();
         return EXIT_SUCCESS;
     }
     attach();
