@@ -8,4 +8,6 @@ set -euo pipefail
 # shellcheck source=tests/lib/results.sh
 . "$(dirname "${BASH_SOURCE[0]}")/results.sh"
 
+# Of tests/apply.
+[ "${4:-}" != --long ] || export VMIRING_EVERY_STEP=1
 run_ctest "$2" "" "$3" -L "^$1\$"
