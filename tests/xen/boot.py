@@ -21,8 +21,9 @@ import sys
 import tempfile
 import time
 
-# Why each: SMAP kills dom0 in iretq, RDTSCP kills Linux guests, XSAVE gives
-# random faults in guests with several vCPUs - faults of the emulation.
+# Why each: SMAP kills dom0 in iretq, RDTSCP kills Linux guests, XSAVE does not
+# heed CR0.TS, so that processes lose their vector registers (scenario xmm) -
+# faults of the emulation.
 CPU = "max,-smap,-rdtscp,-xsave,-avx,-avx2,-pku"
 XEN_ARGS = ("console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info "
             "conring_size=1m dom0_mem=768M,max:768M dom0_max_vcpus=1 "

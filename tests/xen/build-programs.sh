@@ -36,6 +36,7 @@ compile()
     compile_one "$root" legacy-monitor -lxenctrl -lxenevtchn
     compile_one "$root" badcalls -lxenforeignmemory -lxenevtchn
     compile_one "$root" portpeer -lxenctrl -lxenevtchn
+    compile_one "$root" xmmcheck
     compile_one "$root" scribbler -lxenctrl -lxenevtchn -lxenforeignmemory
 }
 

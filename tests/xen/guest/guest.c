@@ -13,6 +13,7 @@
  *   xcr0                toggle SSE in XCR0 (needs a processor with XSAVE)
  *   gp                  write SYSENTER_EIP with what raises #GP
  *   desc                SGDT, SIDT, LIDT
+ *   xmm                 keep a value in XMM0 to XMM7 for a while, and compare
  *   reply               check the answer to each guest request
  *   smp=N               start N vCPUs (default 1)
  *   count=N             iterations of each vCPU (default 0: for ever)
@@ -30,6 +31,7 @@
 
 #define CR0_WP      (1U << 16)
 #define CR4_TSD     (1U << 2)   /* not PGE: clients mask it, for its TLB flushes */
+#define CR4_OSFXSR  (1U << 9)
 #define CR4_OSXSAVE (1U << 18)
 #define XCR0_SSE    (1U << 1)
 #define MSR_SYSENTER_EIP 0x176
@@ -54,6 +56,7 @@ enum {
     DO_ICEBP         = 1U << 13,
     DO_XCR0          = 1U << 14,
     DO_GP            = 1U << 15,
+    DO_XMM           = 1U << 16,
 };
 
 static const struct {
@@ -66,6 +69,7 @@ static const struct {
     { "off", DO_OFF },          { "dump", DO_DUMP },   { "step", DO_STEP },
     { "serve", DO_SERVE },
     { "icebp", DO_ICEBP },      { "xcr0", DO_XCR0 },   { "gp", DO_GP },
+    { "xmm", DO_XMM },
 };
 
 static struct guest_layout *const layout =
@@ -202,6 +206,12 @@ static void iterate(struct guest_vcpu_block *me, uint32_t vcpu, uint32_t n)
         single_step();
     if ( doing & DO_DESC )
         touch_descriptor_tables();
+    if ( doing & DO_XMM )
+    {
+        if ( !keep_vector_registers(~n) )
+            count(&me->mismatched);
+        count(&me->checked);
+    }
 }
 
 static void dump(const struct guest_vcpu_block *me)
@@ -273,6 +283,8 @@ static void run_vcpu(uint32_t vcpu)
 
     if ( doing & DO_XCR0 )
         write_cr4(read_cr4() | CR4_OSXSAVE);
+    if ( doing & DO_XMM )
+        write_cr4(read_cr4() | CR4_OSFXSR);
     layout->header.phase[vcpu] = GUEST_PHASE_WAITING;
     wait_for_go(vcpu);
     layout->header.phase[vcpu] = GUEST_PHASE_RUNNING;

@@ -94,6 +94,22 @@ static inline void single_step(void)
                    ::: "memory", "cc" );
 }
 
+/* Lowest and highest word of what was put into all of them. */
+static inline bool keep_vector_registers(uint32_t v)
+{
+    uint32_t spins = 20000, low, high;
+
+    asm volatile ( "movd %3, %%xmm0; pshufd $0, %%xmm0, %%xmm0\n\t"
+                   "movdqa %%xmm0, %%xmm1; movdqa %%xmm0, %%xmm2\n\t"
+                   "movdqa %%xmm0, %%xmm3; movdqa %%xmm0, %%xmm4\n\t"
+                   "movdqa %%xmm0, %%xmm5; movdqa %%xmm0, %%xmm6\n\t"
+                   "movdqa %%xmm0, %%xmm7\n\t"
+                   "1: dec %2; jnz 1b\n\t"
+                   "movd %%xmm0, %0; psrldq $12, %%xmm7; movd %%xmm7, %1"
+                   : "=r" (low), "=r" (high), "+r" (spins) : "r" (v) : "cc" );
+    return low == v && high == v;
+}
+
 /* entry.S */
 void secondary_entry(void);
 extern const char sipi_start[], sipi_end[];

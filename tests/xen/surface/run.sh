@@ -16,8 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tests/lib/results.sh
 . "$here/../lib/results.sh"
 
-# As boot.py has it for the processor, but with XSAVE: what it does to a guest of
-# one vCPU without an operating system is right.
+# As boot.py has it for the processor, but with XSAVE, which is mended.
 mended_cpu="max,-smap,-rdtscp,-avx,-avx2,-pku"
 
 # boot NAME LIMIT OPTION...
@@ -62,7 +61,7 @@ main()
         return 0
     fi
     boot events 1800 --cpu "$mended_cpu" --set RIG_MENDED=1 \
-        --scenario events --scenario surface
+        --scenario xmm --scenario events --scenario surface
     # Its clock counts instructions: what else this machine does is no gap in it.
     boot linux 2400 --icount --memory 3G --layer "$out/linux.cpio" \
         --set RIG_TICKS=$ticks --scenario blocked --scenario linux
