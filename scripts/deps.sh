@@ -31,7 +31,7 @@ packages_base=(
 # conflicts with the arm64 cross compiler, and the 32-bit code here is all
 # freestanding.
 packages_xen=(
-    qemu-system-x86 seabios busybox-static cpio xz-utils zstd
+    qemu-system-x86 seabios busybox-static cpio xz-utils zstd ccache
     bc bison flex libelf-dev python3 dpkg-dev rsync file
     libncurses6 libtinfo6 libyajl2 liblzma5 libuuid1 zlib1g libzstd1
 )

@@ -73,9 +73,13 @@ normalise_config()
     done | LC_ALL=C sort
 }
 
+# Configurations differ in a few files: what preprocesses to the same text is
+# compiled once. The folder of a build would make each text another.
 xen_make()
 {
     env -u MAKEFLAGS -u MFLAGS -u CFLAGS -u CPPFLAGS -u LDFLAGS \
+        PATH="/usr/lib/ccache:$PATH" CCACHE_DIR="$VMIRING_CACHE/ccache" \
+        CCACHE_MAXSIZE=1G CCACHE_NOHASHDIR=1 \
         WGET=/bin/false GIT=/bin/false \
         make -C "$1" -j2 XEN_COMPILE_ARCH="$(uname -m)" \
         XEN_TARGET_ARCH="$arch" CROSS_COMPILE="$cross" "${@:2}"
