@@ -124,14 +124,14 @@ static const struct host_ops bench_ops = {
 };
 
 struct agent *agent_open(struct world *w, uint32_t ring_bytes, bool split,
-                         bool spin)
+                         uint32_t spin_us)
 {
     struct agent *a = calloc(1, sizeof(*a));
     vmiring_options o = {
         .size = sizeof(o), .domid = world_domid(w), .abi = VMIRING_ABI_V2,
         .ring_bytes = ring_bytes,
         .flags = split ? VMIRING_OPEN_SPLIT_RINGS : 0,
-        .spin_us = spin ? 100 : 0,
+        .spin_us = spin_us,
     };
 
     must(a, "calloc");

@@ -8,7 +8,7 @@
 struct agent;
 
 struct agent *agent_open(struct world *w, uint32_t ring_bytes, bool split,
-                         bool spin);
+                         uint32_t spin_us);
 void agent_close(struct agent *a);
 /* Subscribes to sync guest requests. */
 void agent_watch(struct agent *a);

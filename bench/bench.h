@@ -28,6 +28,7 @@ struct bench_case {
     bool split;
     unsigned int vcpus;     /* 0: as many as there are producers */
     bool sleepy;            /* the agent may be going to sleep at any moment */
+    bool silent;            /* both sides look by themselves */
     void *(*make)(const struct bench_case *c);
     void (*run)(const struct bench_case *c, void *state, struct sample *s);
     void (*end)(const struct bench_case *c, void *state);
@@ -57,6 +58,8 @@ void placement_init(void);
 int placement_cpu(unsigned int i);
 unsigned int placement_cpus(void);
 void placement_pin(unsigned int i);
+/* Anywhere again. */
+void placement_unpin(void);
 double now_cpu(void);
 /* All at once, one thread each; returns ns from the first to the last. */
 double run_jobs(struct job *jobs, unsigned int nr);

@@ -171,12 +171,17 @@ static void v2_two(const struct bench_case *c, void *state, struct sample *s)
 static void *sdk_make(const struct bench_case *c)
 {
     struct guarded *g = calloc(1, sizeof(*g));
+    bool sleeps = c->sleepy || c->threads > placement_cpus();
 
     if ( !g )
         abort();
     g->w = world_new(c->vcpus ? c->vcpus
                               : c->threads > 2 ? c->threads - 1 : 1);
-    g->a = agent_open(g->w, c->ring_bytes, c->split, !c->sleepy);
+    /* The SDK does not spin for who may use one processor only. */
+    placement_unpin();
+    g->a = agent_open(g->w, c->ring_bytes, c->split,
+                      sleeps ? 0 : c->silent ? 1000000 : 100);
+    placement_pin(0);
 
     return g;
 }
@@ -186,6 +191,9 @@ static void *sdk_make_sync(const struct bench_case *c)
     struct guarded *g = sdk_make(c);
 
     agent_watch(g->a);
+    /* With one processor it sleeps, and has to be woken. */
+    if ( c->silent && placement_cpus() > 1 )
+        world_silence(g->w);
 
     return g;
 }
@@ -464,6 +472,10 @@ const struct bench_case bench_cases[] = {
     { .group = "sync-two-threads", .name = "v2 + SDK, spinning",
       .ring_bytes = 64 * KIB, .threads = 2, .record = 32, .events = 2000,
       .make = sdk_make_sync, .run = sync_pair, .end = sdk_end },
+    { .group = "sync-two-threads", .name = "v2 + SDK, the words alone",
+      .ring_bytes = 64 * KIB, .threads = 2, .record = 32, .events = 5000,
+      .silent = true, .make = sdk_make_sync, .run = sync_pair,
+      .end = sdk_end },
     { .group = "sync-two-threads", .name = "v2 + SDK, asleep",
       .ring_bytes = 64 * KIB, .threads = 2, .record = 32, .events = 1000,
       .sleepy = true, .make = sdk_make_sync, .run = sync_pair,

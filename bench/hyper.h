@@ -16,7 +16,7 @@
  * not, who is waited for may need ours: unlike in Xen, this thread then gives
  * it up.
  */
-#define HYPER_SPINS 2000U
+#define HYPER_SPINS 200U     /* some 10 us */
 
 static inline void hyper_relax(unsigned int *spins)
 {

@@ -59,6 +59,8 @@ static void job_vcpu(struct job *job)
     for ( i = 0; i < job->events; i++ )
     {
         world_raise(g->w, 0);
+        while ( job->c->silent && !world_look(g->w, 0) )
+            hyper_relax(&spins);
         while ( !world_resume(g->w, 0) )
             hyper_relax(&spins);
     }

@@ -51,6 +51,12 @@ void placement_pin(unsigned int i)
         abort();
 }
 
+void placement_unpin(void)
+{
+    if ( pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed) )
+        abort();
+}
+
 static double now(clockid_t clock)
 {
     struct timespec ts;

@@ -22,6 +22,7 @@ struct world {
     struct domain *d;
     uint64_t generation;
     struct sim_binding *bell;
+    bool silent;
     vm_event_back_ring_t legacy;
 };
 
@@ -129,7 +130,8 @@ void world_unbind(struct world *w)
 
 void world_kick(struct world *w)
 {
-    sim_evtchn_send(w->bell);
+    if ( !w->silent )
+        sim_evtchn_send(w->bell);
 }
 
 int world_fd(const struct world *w)
@@ -293,6 +295,21 @@ void world_raise(struct world *w, unsigned int vcpu)
 bool world_resume(struct world *w, unsigned int vcpu)
 {
     return sim_vcpu_try_resume(w->d->vcpu[vcpu]);
+}
+
+void world_silence(struct world *w)
+{
+    sim_evtchn_mask(w->bell);
+    w->silent = true;
+}
+
+bool world_look(struct world *w, unsigned int vcpu)
+{
+    struct vcpu *v = w->d->vcpu[vcpu];
+
+    vm_event_slot_notification(v, 0);
+
+    return read_atomic(&vm_event_of(v)->rsp_ready);
 }
 
 static struct xen_domctl_vm_event_op legacy_op(struct world *w, uint32_t what)

@@ -43,6 +43,14 @@ void world_counts(struct world *w, uint64_t *produced, uint64_t *lost);
 void world_raise(struct world *w, unsigned int vcpu);
 bool world_resume(struct world *w, unsigned int vcpu);
 
+/*
+ * From now on both sides look by themselves, and neither rings: what is left is
+ * the words that they share.  Before the first event.
+ */
+void world_silence(struct world *w);
+/* Xen's look for an answer to a vCPU that waits; whether there was one. */
+bool world_look(struct world *w, unsigned int vcpu);
+
 /* The legacy ABI's channel, subscribed to sync guest requests. */
 void world_legacy(struct world *w);
 void world_legacy_end(struct world *w);

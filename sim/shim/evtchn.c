@@ -21,6 +21,7 @@ struct sim_binding {
     struct domain *ld, *rd;     /* ld: the agent's domain */
     evtchn_port_t lport, rport;
     bool open;                  /* both ends; under both event locks */
+    bool masked;                /* nobody is woken */
     int fd;
 };
 
@@ -205,7 +206,7 @@ void notify_via_xen_event_channel(struct domain *ld, int lport)
 
     if ( !p )
         return;
-    if ( p->state == PORT_INTERDOMAIN )
+    if ( p->state == PORT_INTERDOMAIN && !p->binding->masked )
         BUG_ON(write(p->binding->fd, &one, sizeof(one)) < 0 && errno != EAGAIN);
     unread_port(p);
 }
@@ -313,6 +314,11 @@ int sim_evtchn_fd(const struct sim_binding *b)
 evtchn_port_t sim_evtchn_local(const struct sim_binding *b)
 {
     return b->lport;
+}
+
+void sim_evtchn_mask(struct sim_binding *b)
+{
+    b->masked = true;
 }
 
 uint64_t sim_evtchn_pending(struct sim_binding *b)
