@@ -19,7 +19,7 @@ TEST_SECONDS = 10       # of the processor's, that a test of a mutant may take
 
 SEEDS = 60              # of each scenario and mode, in the weak model
 BARRIER_SEEDS = 600     # ... for a barrier's mutant, where it may matter
-# Barriers lead to few of the scenarios, after those that find the line's twin.
+# Barriers lead to few of the scenarios.
 BARRIER_SCENARIOS = ["async", "split", "full", "full-regs", "awake", "awake-split",
                      "deadline", "sync-many", "mixed", "kicks", "held", "takeover",
                      "close", "legacy", "async-regs", "dies", "legacy-library"]
@@ -33,15 +33,14 @@ def is_barrier(name):
     return name.split(":")[1] in {b[2] for b in operators.BARRIERS}
 
 
-def by_twins(path, text):
-    """The scenarios that find the twins of this line (tests/sched/twins)."""
-    names = []
+def twin_of(path, text):
+    """The twin of this line (tests/sched/twins), which every ./check finds."""
     with open(os.path.join(TOP, "tests/sched/twins"), encoding="utf-8") as f:
         for line in f:
             fields = line.rstrip("\n").split(" | ")
             if len(fields) > 4 and fields[1] == path and fields[2].strip() in text:
-                names += fields[-1].split()
-    return [name for name in names if name not in ("sc", "tso", "weak")]
+                return fields[0]
+    return ""
 
 
 class Checks:
@@ -116,6 +115,9 @@ class Checks:
         mutant = Mutant(self.tree, path, line, old, new)
         with open(os.path.join(TOP, path), encoding="utf-8") as f:
             text = f.read().split("\n")[line]
+        twin = twin_of(path, text) if is_barrier(name) else ""
+        if twin:
+            return "killed %s | by the suite sched, twin.%s" % (name, twin)
         killer = "" if is_barrier(name) else self.by_tests(mutant, path)
         if killer == "":
             self.build_base()
@@ -123,8 +125,7 @@ class Checks:
                 if not self.tree.build_sched():
                     killer = None
                 elif is_barrier(name):
-                    killer = (self.by_sched(by_twins(path, text), BARRIER_SEEDS) or
-                              self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS))
+                    killer = self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS)
                 else:
                     killer = self.by_sched(self.tree.scenarios(), SEEDS)
         if killer is None:
