@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What double-fetch.cocci must find; not compiled into anything. */
-static uint32_t seeded_twice(const struct vmev2_rsp *shared)
+static uint32_t seeded_twice(const struct vmev2_rsp __agent *shared)
 {
     if ( read_atomic(&shared->emul_size) > sizeof(shared->emul) )
         return 0;
@@ -8,8 +8,9 @@ static uint32_t seeded_twice(const struct vmev2_rsp *shared)
     return read_atomic(&shared->emul_size);
 }
 
-static bool seeded_plain(const struct vmev2_user_line *user, uint64_t prod)
+static bool seeded_plain(const struct vm_event_ring *ring, uint64_t prod)
 {
+    const struct vmev2_user_line __agent *user = ring->user;
     uint64_t cons;
 
     cons = user->cons;
