@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A word that a peer can write is read twice in one function: what was checked
-// is not what is used.  Of Xen's side all accesses through read_atomic() and
-// vm_event_load*(), of the library's through shm_*().
-@twice@
+// A word that a peer can write is read twice in one function, on one path of it
+// at least: what was checked is not what is used.  Of Xen's side all accesses
+// through read_atomic() and vm_event_load*(), of the library's through shm_*().
+@twice exists@
 expression p;
 identifier f =~ "^(read_atomic|vm_event_load|vm_event_load_acquire)$";
 identifier g =~ "^(read_atomic|vm_event_load|vm_event_load_acquire)$";
