@@ -96,8 +96,8 @@ int vm_event_area_map(struct vm_event_area *area, unsigned int nr)
         return -ENOMEM;
 
     if ( area->va )
-        vunmap(area->va);
-    area->va = va;
+        vunmap((void __force *)area->va);
+    area->va = (uint8_t __agent __force *)va;
     area->mapped = nr;
 
     return 0;
@@ -109,7 +109,7 @@ int vm_event_area_free(struct domain *d, struct vm_event_channel *ch,
 {
     if ( area->va )
     {
-        vunmap(area->va);
+        vunmap((void __force *)area->va);
         area->va = NULL;
         area->mapped = 0;
     }

@@ -270,8 +270,9 @@ static void reset_vcpus(struct vm_event_channel *ch)
 
 static void set_rings(struct vm_event_channel *ch, const struct layout *l)
 {
-    const struct vmev2_user_line *user = (void *)ch->area[VMEV2_RES_USER].va;
-    uint8_t *data = ch->area[VMEV2_RES_RING].va;
+    const struct vmev2_user_line __agent *user =
+        (void __agent *)ch->area[VMEV2_RES_USER].va;
+    uint8_t __agent *data = ch->area[VMEV2_RES_RING].va;
     struct vcpu *v;
 
     if ( l->nr_rings == 1 )
@@ -313,8 +314,9 @@ static uint64_t wall_clock(void)
 
 static void fill_ctrl(struct vm_event_channel *ch, const struct layout *l)
 {
-    struct vmev2_ctrl *ctrl = ch->ctrl;
+    struct vmev2_ctrl *ctrl = (struct vmev2_ctrl __force *)ch->ctrl;
 
+    /* Written only, here too. */
     memset(ctrl, 0, l->ctrl_bytes);
     ctrl->magic = VMEV2_MAGIC;
     ctrl->version = VMEV2_VERSION;
@@ -343,6 +345,7 @@ static void fill_ctrl(struct vm_event_channel *ch, const struct layout *l)
 /* The domain is paused and the channel not live: nobody uses the mappings. */
 static int set_up(struct vm_event_channel *ch, const struct layout *l)
 {
+    uint8_t __agent *va;
     unsigned int i;
     int rc;
 
@@ -358,10 +361,10 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     }
 
     /* What the last agent left in its words is nothing to this one. */
-    memset(ch->area[VMEV2_RES_USER].va, 0,
-           l->nr_rings * sizeof(struct vmev2_user_line));
-    memset(ch->area[VMEV2_RES_SLOTS].va, 0,
-           ch->d->max_vcpus * VMEV2_SLOT_SIZE);
+    vm_event_clear(ch->area[VMEV2_RES_USER].va,
+                   l->nr_rings * sizeof(struct vmev2_user_line));
+    vm_event_clear(ch->area[VMEV2_RES_SLOTS].va,
+                   ch->d->max_vcpus * VMEV2_SLOT_SIZE);
 
     /* Raised without a subscription of their own. */
     memset(ch->regs, VMEV2_REGS_NONE, sizeof(ch->regs));
@@ -369,12 +372,13 @@ static int set_up(struct vm_event_channel *ch, const struct layout *l)
     ch->regs[VMEV2_REASON_INTERRUPT] = VMEV2_REGS_CORE;
 
     spin_lock(&ch->lock);
-    ch->ctrl = (void *)ch->area[VMEV2_RES_CTRL].va;
-    ch->pending = (uint8_t *)ch->ctrl + l->pending_off;
+    va = ch->area[VMEV2_RES_CTRL].va;
+    ch->ctrl = (void __agent *)va;
+    ch->pending = va + l->pending_off;
     ch->expired_shown = &ch->ctrl->deadline_expired;
-    ch->vcpu_line = (void *)((uint8_t *)ch->ctrl + l->vcpu_off);
-    ch->ring_line = (void *)((uint8_t *)ch->ctrl + l->ring_off);
-    ch->port_shown = (void *)((uint8_t *)ch->ctrl + l->port_off);
+    ch->vcpu_line = (void __agent *)(va + l->vcpu_off);
+    ch->ring_line = (void __agent *)(va + l->ring_off);
+    ch->port_shown = (void __agent *)(va + l->port_off);
     ch->nr_rings = l->nr_rings;
     ch->ring_bytes = l->ring_bytes;
     ch->generation++;

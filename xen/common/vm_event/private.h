@@ -33,6 +33,26 @@
 #include <public/vm_event_v2.h>
 
 /*
+ * A pointer into pages that an agent can map.  sparse refuses to follow it, and
+ * to mix it with others, outside the accessors below (tests/static).  Not so
+ * the legacy rings: the macros of public/io/ring.h, which are Xen's, follow
+ * their pointers themselves.
+ */
+#ifdef __CHECKER__
+#define __agent __attribute__((noderef, address_space(__agent)))
+#undef __force
+#define __force __attribute__((force))
+/* For any word, the agent's or not. */
+#undef read_atomic
+#define read_atomic(p) (*(const volatile typeof(*(p)) __force *)(p))
+#undef write_atomic
+#define write_atomic(p, x) \
+    ((void)(*(volatile typeof(*(p)) __force *)(p) = (x)))
+#else
+#define __agent
+#endif
+
+/*
  * Sync requests that one vCPU can raise before it is descheduled: at most four
  * (an event of the emulator, EMUL_UNIMPLEMENTED and INTERRUPT in one pass of
  * the resume path, after one in the exit handler).  Twice that is kept.
@@ -45,7 +65,7 @@ struct vm_event_area {
     unsigned int nr;
     unsigned int room;
     unsigned int mapped;    /* pages under va */
-    uint8_t *va;
+    uint8_t __agent *va;
 };
 
 /* Producer's side of a lossy ring.  The truth is here, never in the pages. */
@@ -56,11 +76,11 @@ struct vm_event_ring {
     uint64_t awake;         /* the agent's promise as last seen, 0: none (R6) */
     uint64_t lost;          /* records */
     uint64_t bad_cons;
-    uint8_t *data;
+    uint8_t __agent *data;
     uint32_t size;          /* bytes, a power of two */
     bool shared;
-    struct vmev2_ring_line *line;
-    const struct vmev2_user_line *user;
+    struct vmev2_ring_line __agent *line;
+    const struct vmev2_user_line __agent *user;
 };
 
 struct vm_event_stash_entry {
@@ -163,12 +183,12 @@ struct vm_event_channel {
     unsigned int slots_bound;    /* of these */
 
     struct vm_event_area area[VMEV2_RES_KINDS];
-    struct vmev2_ctrl *ctrl;
-    uint8_t *pending;       /* shared, written only, as is all of these */
-    struct vmev2_vcpu_line *vcpu_line;
-    uint64_t *expired_shown;
-    struct vmev2_ring_line *ring_line;
-    uint32_t *port_shown;
+    struct vmev2_ctrl __agent *ctrl;
+    uint8_t __agent *pending;    /* shared, written only, as is all of these */
+    struct vmev2_vcpu_line __agent *vcpu_line;
+    uint64_t __agent *expired_shown;
+    struct vmev2_ring_line __agent *ring_line;
+    uint32_t __agent *port_shown;
     unsigned long *outstanding;  /* vCPUs with a request in their slot */
     struct vm_event_ring ring;   /* when it is shared */
     uint8_t regs[VMEV2_REASONS]; /* VMEV2_REGS_* per reason */
@@ -176,14 +196,14 @@ struct vm_event_channel {
 
 /* ---- accessors: the barriers of public/vm_event_v2.h ---- */
 
-static inline uint64_t vm_event_load(const uint64_t *p)
+static inline uint64_t vm_event_load(const uint64_t __agent *p)
 {
     return read_atomic(p);
 }
 
 /* S5 and R4.  On arm64 smp_rmb() is dmb ishld: earlier loads before later
  * loads and stores. */
-static inline uint64_t vm_event_load_acquire(const uint64_t *p)
+static inline uint64_t vm_event_load_acquire(const uint64_t __agent *p)
 {
     uint64_t val = read_atomic(p);
 
@@ -193,16 +213,28 @@ static inline uint64_t vm_event_load_acquire(const uint64_t *p)
 }
 
 /* S1 and R1. */
-static inline void vm_event_store_release(uint64_t *p, uint64_t val)
+static inline void vm_event_store_release(uint64_t __agent *p, uint64_t val)
 {
     smp_wmb();
     write_atomic(p, val);
 }
 
 /* Words that are only reported. */
-static inline void vm_event_store(uint64_t *p, uint64_t val)
+static inline void vm_event_store(uint64_t __agent *p, uint64_t val)
 {
     write_atomic(p, val);
+}
+
+/* Bytes that no agent is to look at yet: a word that is stored later says so. */
+static inline void vm_event_copy_in(void __agent *to, const void *from,
+                                    size_t size)
+{
+    memcpy((void __force *)to, from, size);
+}
+
+static inline void vm_event_clear(void __agent *p, size_t size)
+{
+    memset((void __force *)p, 0, size);
 }
 
 static inline struct vm_event_channel *vm_event_channel(const struct domain *d)
@@ -224,11 +256,11 @@ static inline void vm_event_count_pause(struct vcpu *v)
         write_atomic(&vv->pauses, vv->pauses + 1);
 }
 
-static inline struct vmev2_slot *vm_event_slot(const struct vm_event_channel *ch,
-                                               unsigned int vcpu)
+static inline struct vmev2_slot __agent *
+vm_event_slot(const struct vm_event_channel *ch, unsigned int vcpu)
 {
-    return (struct vmev2_slot *)(ch->area[VMEV2_RES_SLOTS].va +
-                                 vcpu * VMEV2_SLOT_SIZE);
+    return (struct vmev2_slot __agent *)(ch->area[VMEV2_RES_SLOTS].va +
+                                         vcpu * VMEV2_SLOT_SIZE);
 }
 
 /*
@@ -329,9 +361,10 @@ void cf_check vm_event_notification(struct vcpu *v, unsigned int port);
 void cf_check vm_event_slot_notification(struct vcpu *v, unsigned int port);
 
 /* ring.c */
-void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size,
-                        struct vmev2_ring_line *line,
-                        const struct vmev2_user_line *user, bool shared);
+void vm_event_ring_init(struct vm_event_ring *ring, uint8_t __agent *data,
+                        uint32_t size, struct vmev2_ring_line __agent *line,
+                        const struct vmev2_user_line __agent *user,
+                        bool shared);
 void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
                        struct vmev2_rec *rec);
 void vm_event_rings_recall(struct domain *d, struct vm_event_channel *ch);

@@ -10,9 +10,10 @@
  */
 #include "private.h"
 
-void vm_event_ring_init(struct vm_event_ring *ring, uint8_t *data, uint32_t size,
-                        struct vmev2_ring_line *line,
-                        const struct vmev2_user_line *user, bool shared)
+void vm_event_ring_init(struct vm_event_ring *ring, uint8_t __agent *data,
+                        uint32_t size, struct vmev2_ring_line __agent *line,
+                        const struct vmev2_user_line __agent *user,
+                        bool shared)
 {
     spin_lock_init(&ring->lock);
     ring->prod = ring->cons = ring->awake = 0;
@@ -43,9 +44,12 @@ static void sync_cons(struct vm_event_ring *ring)
  * Xen is two string instructions for a size that it does not know; for what a
  * record has, either of them alone costs more than this.
  */
-static always_inline void copy_words(uint64_t *to, const uint64_t *from,
+static always_inline void copy_words(uint8_t __agent *ring, const void *rec,
                                      uint32_t size)
 {
+    const uint64_t *from = rec;
+    uint64_t *to = (uint64_t __force *)ring;  /* written only */
+
     for ( ; size >= 64; size -= 64, to += 8, from += 8 )
     {
         uint64_t a = from[0], b = from[1], c = from[2], d = from[3];
@@ -70,9 +74,8 @@ static noinline void copy_wrapped(struct vm_event_ring *ring, uint32_t off,
 {
     uint32_t first = ring->size - off;
 
-    copy_words((void *)(ring->data + off), (const void *)rec, first);
-    copy_words((void *)ring->data, (const void *)rec + first,
-               rec->size - first);
+    copy_words(ring->data + off, rec, first);
+    copy_words(ring->data, (const void *)rec + first, rec->size - first);
 }
 
 /* size <= ring->size - (prod - cons), so neither part leaves the ring. */
@@ -82,7 +85,7 @@ static always_inline void copy_in(struct vm_event_ring *ring,
     uint32_t off = ring->prod & (ring->size - 1);
 
     if ( likely(rec->size <= ring->size - off) )
-        copy_words((void *)(ring->data + off), (const void *)rec, rec->size);
+        copy_words(ring->data + off, rec, rec->size);
     else
         copy_wrapped(ring, off, rec);
 }
@@ -144,7 +147,7 @@ void vm_event_ring_put(struct vm_event_channel *ch, struct vcpu *v,
         wake = publish(ring, rec);
     else
     {
-        struct vmev2_vcpu_line *line = &ch->vcpu_line[v->vcpu_id];
+        struct vmev2_vcpu_line __agent *line = &ch->vcpu_line[v->vcpu_id];
 
         /* In this order, so that the agent can tell a half from a whole. */
         vm_event_store(&ring->line->lost, ++ring->lost);

@@ -47,12 +47,12 @@ static void publish(struct vm_event_channel *ch, struct vcpu *v,
                     const struct vmev2_rec *rec, uint32_t error)
 {
     struct vm_event_vcpu *vv = vm_event_of(v);
-    struct vmev2_slot *slot = vm_event_slot(ch, v->vcpu_id);
+    struct vmev2_slot __agent *slot = vm_event_slot(ch, v->vcpu_id);
 
     if ( rec )
     {
         BUILD_BUG_ON(VMEV2_SLOT_REC + VMEV2_REC_MAX > VMEV2_SLOT_RSP);
-        memcpy(&slot->rec, rec, rec->size);              /* S0 */
+        vm_event_copy_in(&slot->rec, rec, rec->size);    /* S0 */
         note_request(vv, rec);
         vm_event_deadline_start(ch, v);
         write_atomic(&vv->orphan, false);
@@ -148,7 +148,8 @@ int vm_event_slot_raise(struct vm_event_channel *ch, struct vcpu *v,
  * The one copy-in of a response; everything after works on the copy.  What no
  * flag asks for is neither read nor looked at.
  */
-static void copy_response(struct vmev2_rsp *to, const struct vmev2_rsp *from)
+static void copy_response(struct vmev2_rsp *to,
+                          const struct vmev2_rsp __agent *from)
 {
     unsigned int i;
 
@@ -245,7 +246,7 @@ bool vm_event_slot_default(struct vm_event_channel *ch, struct vcpu *v,
 static void respond(struct vm_event_channel *ch, struct vcpu *v)
 {
     struct vm_event_vcpu *vv = vm_event_of(v);
-    const struct vmev2_rsp *shared;
+    const struct vmev2_rsp __agent *shared;
     struct vmev2_rsp copy;
     struct vm_event_rules rules;
     uint32_t error;

@@ -14,6 +14,8 @@
 #define CONFIG_MEM_PAGING 1     /* its ring has a stash of its own kind */
 #define CONFIG_MEM_SHARING 1    /* who may have its ring */
 
+#define __force                 /* as in Xen: nothing, but for sparse */
+
 #include <xen/compiler.h>
 #include <xen/kconfig.h>
 
