@@ -116,6 +116,39 @@ check_shared_memory()
     silent "$out" sparse cat "$out/sparse.txt"
 }
 
+# agent_pages BUILD FILE...: of Xen's side, as the harness compiles it.
+agent_pages()
+{
+    local build=$1 file shim=$REPO_ROOT/sim/shim
+
+    shift
+    for file; do
+        sparse -std=gnu11 -D_GNU_SOURCE -D__x86_64__ -D__XEN_TOOLS__ \
+            -I"$shim/include" -I"$shim" -I"$REPO_ROOT/sim/arch" \
+            -I"$REPO_ROOT/xen/include" -I"$REPO_ROOT/xen/common/vm_event" \
+            -isystem "$build/sim-sys" -include xen/config.h "$file" 2>&1
+    done | grep -v '^/usr/' || true
+}
+
+# Likewise pointers to pages that an agent can map; the seeds have one of each.
+check_agent_pages()
+{
+    local out=$1 build=$2 seeds=tests/static/seeded-agent.c
+
+    agent_pages "$build" "$seeds" |
+        sed -nE 's/^[^:]*:([0-9]+):.*(noderef expr|different addr).*/\1/p' |
+        sort -nu >"$out/sparse-xen.found"
+    if grep -n '/\* seeded \*/' "$seeds" | cut -d: -f1 |
+        diff - "$out/sparse-xen.found" >"$out/sparse-xen.diff"; then
+        result "$out/results" pass sparse-xen.finds-seeded
+    else
+        result "$out/results" fail sparse-xen.finds-seeded \
+            "missed or too many: see $out/sparse-xen.diff"
+    fi
+    agent_pages "$build" xen/common/vm_event/*.c >"$out/sparse-xen.txt"
+    silent "$out" sparse-xen cat "$out/sparse-xen.txt"
+}
+
 # What Xen 4.17's docs/misra/rules.rst adopts, as far as cppcheck has it.
 misra_rules='1\.3|3\.2|5\.[1-4]|6\.2|8\.([14568]|10|12)|9\.[12]|13\.6|14\.1'
 misra_rules+='|16\.7|17\.[34]|20\.(7|13|14)'
@@ -164,6 +197,7 @@ main()
     check_double_fetch "$out"
     check_misra "$out"
     check_shared_memory "$out"
+    check_agent_pages "$out" "$build"
 
     eva "$out" record libvmi-ring/src/event.c 's/ \|\| rec->size > avail//'
     eva "$out" validate xen/common/vm_event/validate.c \
