@@ -475,6 +475,8 @@ void legacy_put(struct legacy *l, const vm_event_response_t *rsp)
 void legacy_kick(struct legacy *l)
 {
     ring_bell(l->bell);
+    /* What is left for a tasklet may be half done by it. */
+    sim_softirq_drain();
 }
 
 void legacy_answer(struct legacy *l, const vm_event_request_t *req)
