@@ -396,6 +396,30 @@ PARSE_TEST(channels_that_cannot_be)
     cr_assert_lt(capture_pack_channel(h, &info, packet, used - 1), 0);
 }
 
+/* What is looked at first is what is told. */
+PARSE_TEST(headers_that_cannot_be)
+{
+    begin(CAP_EVENT, VMIRING_GUEST_REQUEST);
+    be_put(packet + CAP_VCPU, 4, 2);
+    cr_assert_str_eq(parse(), "vcpu");
+    be_put(packet + CAP_HEADER, 2, used + 1);
+    cr_assert_str_eq(parse(), "header");
+    be_put(packet + CAP_HEADER, 2, used - 1);
+    cr_assert_str_eq(parse(), "header");
+}
+
+/* An element may have no value, and be the last. */
+PARSE_TEST(empty_elements)
+{
+    begin(CAP_EVENT, VMIRING_GUEST_REQUEST);
+    add(0x7fff, 0);
+    cr_assert_null(parse());
+    add(0x7fff, 0);
+    cr_assert_null(parse());
+    used--;
+    cr_assert_str_eq(parse(), "element");
+}
+
 /* The fuzzers' way in. */
 PARSE_TEST(anything)
 {
