@@ -176,6 +176,11 @@ static int fake_notify(struct host *host, int local)
 {
     struct fake *f = to_fake(host);
 
+    if ( f->fail_kick )
+    {
+        errno = f->fail_kick;
+        return -1;
+    }
     f->kicks++;
     if ( local > FAKE_LOCAL )
     {

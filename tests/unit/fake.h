@@ -71,6 +71,7 @@ struct fake {
     unsigned int fail_times;    /* so often; 0: always */
     bool lease_ends;            /* CREATE finds the channel idle */
     int fail_bind;
+    int fail_kick;
     int fail_map;
     unsigned int fail_map_after;    /* maps that work before */
     uint32_t last_cmd;

@@ -52,6 +52,37 @@ Test(v2_slots, a_request_and_its_answer)
     fake_free(f);
 }
 
+/* A kick that fails: if the channel has ended, that is what is told. */
+Test(v2_slots, kicks_that_fail)
+{
+    struct fake *f = fake_new(1);
+    vmiring *h = fake_open(f);
+    struct vmiring_event ev;
+
+    fake_sync(f, 0, VMIRING_CPUID);
+    cr_assert_eq(must_receive(h, &ev, 1), 1);
+    cr_assert_eq(vmiring_respond(h, &ev, NULL), 0);
+    f->fail_kick = EINVAL;
+    cr_assert_eq(vmiring_flush(h), -1);
+    cr_assert_eq(errno, EINVAL);
+    cr_assert(strstr(vmiring_error(h), "ringing the doorbell"));
+    vmiring_close(h);
+    fake_free(f);
+
+    f = fake_new(1);
+    h = fake_open(f);
+    fake_sync(f, 0, VMIRING_CPUID);
+    cr_assert_eq(must_receive(h, &ev, 1), 1);
+    cr_assert_eq(vmiring_respond(h, &ev, NULL), 0);
+    f->fail_kick = EINVAL;
+    f->state = f->ctrl->state = VMEV2_STATE_IDLE;
+    cr_assert_eq(vmiring_flush(h), -1);
+    cr_assert_eq(errno, ESTALE);
+    cr_assert(strstr(vmiring_error(h), "was ended by somebody else"));
+    vmiring_close(h);
+    fake_free(f);
+}
+
 Test(v2_slots, handed_out_once)
 {
     struct fake *f = fake_new(1);
