@@ -153,6 +153,7 @@ static int r_disable(struct legacy_host *lh, uint32_t domid)
         return -1;
     }
     r->enabled = false;
+    r->disables++;
 
     return 0;
 }

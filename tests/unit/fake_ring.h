@@ -40,6 +40,7 @@ struct ring {
     uint32_t mem_option;
     bool mem_on;
     unsigned int disable_busy;      /* how often disable fails with EBUSY */
+    unsigned int disables;          /* that did not */
     unsigned int pauses;
     bool deferred;
     int defer_errno;

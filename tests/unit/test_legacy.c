@@ -358,6 +358,7 @@ LEGACY_TEST(close_answers_everybody)
         cr_assert(!r->paused[i] && !r->waiting[i], "vCPU %u", i);
     cr_assert_eq(r->answers, VCPUS);
     cr_assert_eq(r->enabled_events, 0);
+    cr_assert_eq(r->disables, 1, "no more than it takes");
     cr_assert(!f->bound);
     h = NULL;               /* ring_tear_down() closes NULL */
 }
