@@ -126,7 +126,8 @@ def main():
     try:
         if wrong:
             raise ValueError(wrong)
-        checks = Checks(Tree(sys.argv[2], sys.argv[3]), argument(arguments, "--sched"))
+        checks = Checks(Tree(sys.argv[2], sys.argv[3]), argument(arguments, "--sched"),
+                        survivors)
         judge_all(checks, chosen(arguments, equivalent), arguments, equivalent,
                   survivors)
     except ValueError as error:
