@@ -48,6 +48,66 @@ void word_run(const struct bench_case *c, void *state, struct sample *s)
     s->events = c->events;
 }
 
+/* ---- the lines of a slot, and no code around them ---- */
+
+struct lines {
+    uint64_t hint, pad0[7];     /* set by Xen, looked at by the agent */
+    uint64_t request, pad1[7];
+    uint64_t answer, pad2[7];
+};
+
+void *lines_make(const struct bench_case *c)
+{
+    (void)c;
+
+    return aligned_alloc(64, sizeof(struct lines));
+}
+
+static void job_ask(struct job *job)
+{
+    struct lines *l = job->state;
+    unsigned int spins = 0;
+    uint64_t i;
+
+    for ( i = 1; i <= job->events; i++ )
+    {
+        __atomic_store_n(&l->request, i, __ATOMIC_RELEASE);
+        __atomic_store_n(&l->hint, 1, __ATOMIC_RELEASE);
+        while ( __atomic_load_n(&l->answer, __ATOMIC_ACQUIRE) != i )
+            hyper_relax(&spins);
+        __atomic_store_n(&l->hint, 0, __ATOMIC_RELEASE);
+    }
+}
+
+static void job_reply(struct job *job)
+{
+    struct lines *l = job->state;
+    unsigned int spins = 0;
+    uint64_t i, request;
+
+    for ( i = 1; i <= job->events; i++ )
+    {
+        /* The hint may still be the last request's. */
+        while ( !__atomic_load_n(&l->hint, __ATOMIC_ACQUIRE) ||
+                (request = __atomic_load_n(&l->request,
+                                           __ATOMIC_ACQUIRE)) != i )
+            hyper_relax(&spins);
+        __atomic_store_n(&l->answer, request, __ATOMIC_RELEASE);
+    }
+}
+
+void lines_run(const struct bench_case *c, void *state, struct sample *s)
+{
+    struct job jobs[2] = {
+        { .run = job_ask, .c = c, .state = state, .events = c->events },
+        { .run = job_reply, .c = c, .state = state, .events = c->events },
+    };
+
+    *(struct lines *)state = (struct lines){ 0 };
+    s->ns = run_jobs(jobs, 2);
+    s->events = c->events;
+}
+
 /* ---- a vCPU and an agent ---- */
 
 static void job_vcpu(struct job *job)

@@ -10,6 +10,10 @@ struct guarded {
     struct agent *a;
 };
 
+/* Three lines, as a request and its answer move them between two caches. */
+void *lines_make(const struct bench_case *c);
+void lines_run(const struct bench_case *c, void *state, struct sample *s);
+
 /* One word that two threads write in turn: the floor of any round trip. */
 void *word_make(const struct bench_case *c);
 void word_run(const struct bench_case *c, void *state, struct sample *s);
