@@ -193,6 +193,7 @@ void agent_consume(struct agent *a, const bool *done, uint64_t *received,
         {
             take(a, n, received, lost);
             vmiring_release(a->h);
+            spins = 0;
             continue;
         }
         must(errno == EAGAIN, "vmiring_receive");
@@ -216,10 +217,27 @@ void agent_answer(struct agent *a)
     vmiring_release(a->h);
 }
 
+static void answer_one(struct agent *a)
+{
+    must(!vmiring_respond(a->h, &a->ev[0], NULL), "vmiring_respond");
+    vmiring_release(a->h);
+}
+
 void agent_wait_answer(struct agent *a)
 {
     must(vmiring_receive_wait(a->h, a->ev, 1, 60000) == 1,
          "vmiring_receive_wait");
-    must(!vmiring_respond(a->h, &a->ev[0], NULL), "vmiring_respond");
-    vmiring_release(a->h);
+    answer_one(a);
+}
+
+void agent_poll_answer(struct agent *a)
+{
+    unsigned int spins = 0;
+
+    while ( vmiring_receive_wait(a->h, a->ev, 1, 0) != 1 )
+    {
+        must(errno == EAGAIN, "vmiring_receive_wait");
+        hyper_relax(&spins);
+    }
+    answer_one(a);
 }

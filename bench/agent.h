@@ -24,5 +24,7 @@ void agent_batch(struct agent *a, unsigned int expect);
 void agent_answer(struct agent *a);
 /* The same, once there is one. */
 void agent_wait_answer(struct agent *a);
+/* The same, for who is not woken. */
+void agent_poll_answer(struct agent *a);
 
 #endif /* BENCH_AGENT_H */

@@ -171,7 +171,7 @@ static void v2_two(const struct bench_case *c, void *state, struct sample *s)
 static void *sdk_make(const struct bench_case *c)
 {
     struct guarded *g = calloc(1, sizeof(*g));
-    bool sleeps = c->sleepy || c->threads > placement_cpus();
+    bool waits = c->sleepy || c->threads > placement_cpus();
 
     if ( !g )
         abort();
@@ -180,7 +180,7 @@ static void *sdk_make(const struct bench_case *c)
     /* The SDK does not spin for who may use one processor only. */
     placement_unpin();
     g->a = agent_open(g->w, c->ring_bytes, c->split,
-                      sleeps ? 0 : c->silent ? 1000000 : 100);
+                      waits ? 0 : c->silent ? 1000000 : 100);
     placement_pin(0);
 
     return g;
@@ -191,7 +191,7 @@ static void *sdk_make_sync(const struct bench_case *c)
     struct guarded *g = sdk_make(c);
 
     agent_watch(g->a);
-    /* With one processor it sleeps, and has to be woken. */
+    /* With one processor it does not spin, and has to be woken. */
     if ( c->silent && placement_cpus() > 1 )
         world_silence(g->w);
 

@@ -16,8 +16,9 @@
  * not, who is waited for may need ours: unlike in Xen, this thread then gives
  * it up.
  */
-#define HYPER_SPINS 200U     /* some 10 us */
+#define HYPER_SPINS 200U     /* 10 us where a pause takes 140 cycles */
 
+/* spins: 0 when the wait begins. */
 static inline void hyper_relax(unsigned int *spins)
 {
     __builtin_ia32_pause();

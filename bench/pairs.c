@@ -29,6 +29,7 @@ static void job_word(struct job *job)
     {
         uint64_t turn = 2 * i + job->nr;
 
+        spins = 0;
         while ( __atomic_load_n(word, __ATOMIC_ACQUIRE) != turn )
             hyper_relax(&spins);
         __atomic_store_n(word, turn + 1, __ATOMIC_RELEASE);
@@ -71,6 +72,7 @@ static void job_ask(struct job *job)
 
     for ( i = 1; i <= job->events; i++ )
     {
+        spins = 0;
         __atomic_store_n(&l->request, i, __ATOMIC_RELEASE);
         __atomic_store_n(&l->hint, 1, __ATOMIC_RELEASE);
         while ( __atomic_load_n(&l->answer, __ATOMIC_ACQUIRE) != i )
@@ -87,6 +89,7 @@ static void job_reply(struct job *job)
 
     for ( i = 1; i <= job->events; i++ )
     {
+        spins = 0;
         /* The hint may still be the last request's. */
         while ( !__atomic_load_n(&l->hint, __ATOMIC_ACQUIRE) ||
                 (request = __atomic_load_n(&l->request,
@@ -118,6 +121,7 @@ static void job_vcpu(struct job *job)
 
     for ( i = 0; i < job->events; i++ )
     {
+        spins = 0;
         world_raise(g->w, 0);
         while ( job->c->silent && !world_look(g->w, 0) )
             hyper_relax(&spins);
@@ -131,7 +135,10 @@ static void job_answer(struct job *job)
     struct guarded *g = job->state;
 
     for ( ; job->received < job->events; job->received++ )
-        agent_wait_answer(g->a);
+        if ( job->c->silent )
+            agent_poll_answer(g->a);
+        else
+            agent_wait_answer(g->a);
 }
 
 void sync_pair(const struct bench_case *c, void *state, struct sample *s)

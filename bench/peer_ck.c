@@ -7,11 +7,17 @@
 
 #ifdef BENCH_HAVE_CK
 
-#include <ck_ring.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hyper.h"
+
+/* Who waits for an earlier producer's record gives up its processor, as ours. */
+#include <ck_pr.h>
+static __thread unsigned int stalls;
+#define ck_pr_stall() hyper_relax(&stalls)
+#include <ck_ring.h>
+#undef ck_pr_stall
 
 struct rec64 { uint64_t word[8]; };
 struct rec128 { uint64_t word[16]; };
@@ -91,6 +97,7 @@ static uint64_t ck_produce(void *ring, unsigned int producer, uint64_t nr,
     {
         if ( full == FULL_RESET && i % 64 == 63 )
             make_room(ck);
+        spins = stalls = 0;
         while ( !put(ck, &rec) )
         {
             if ( full != FULL_WAIT )
@@ -125,7 +132,10 @@ static uint64_t ck_consume(void *ring, const bool *done)
             received++;
         }
         if ( received != before )
+        {
+            spins = 0;
             continue;
+        }
         if ( last )
             return received;
         hyper_relax(&spins);

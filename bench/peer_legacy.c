@@ -142,7 +142,10 @@ static uint64_t legacy_consume(void *ring, const bool *done)
         }
         received += nr;
         if ( nr )
+        {
+            spins = 0;
             continue;
+        }
         if ( last )
             return received;
         hyper_relax(&spins);

@@ -8,12 +8,23 @@
 
 #ifdef BENCH_HAVE_RTE
 
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hyper.h"
+
+/* Who waits for an earlier producer's record gives up its processor, as ours. */
+#include <rte_pause.h>
+static inline void wait_until_equal(volatile uint32_t *at, uint32_t expected)
+{
+    unsigned int spins = 0;
+
+    while ( __atomic_load_n(at, __ATOMIC_RELAXED) != expected )
+        hyper_relax(&spins);
+}
+#define rte_wait_until_equal_32(at, expected, order) wait_until_equal(at, expected)
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
 
 struct rte {
     struct rte_ring *ring;
@@ -73,6 +84,7 @@ static uint64_t rte_produce(void *ring, unsigned int producer, uint64_t nr,
     {
         if ( full == FULL_RESET && i % 64 == 63 )
             make_room(r->ring);
+        spins = 0;
         while ( rte_ring_mp_enqueue_elem(r->ring, rec, r->record) )
         {
             if ( full != FULL_WAIT )
@@ -104,7 +116,10 @@ static uint64_t rte_consume(void *ring, const bool *done)
         __asm__ volatile ( "" :: "m" (rec) );
         received += n;
         if ( n )
+        {
+            spins = 0;
             continue;
+        }
         if ( last )
             return received;
         hyper_relax(&spins);

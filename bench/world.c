@@ -244,6 +244,7 @@ void world_offer(struct world *w, unsigned int vcpu, uint32_t size,
     make_record(rec, vcpu, size);
     for ( i = 0; i < nr; i++ )
     {
+        spins = 0;
         if ( size > ring->size - (ring->prod - ring->cons) )
             while ( size > ring->size - (ring->prod -
                                          vm_event_load(&ring->user->cons)) )

@@ -126,9 +126,9 @@ void sim_evtchn_send(struct sim_binding *b);
 /* Becomes readable when Xen notifies. */
 int sim_evtchn_fd(const struct sim_binding *b);
 evtchn_port_t sim_evtchn_local(const struct sim_binding *b);
-/* Takes the pending notifications; 0: none. */
 /* Notifications wake nobody any more, as when Linux polls a port. */
 void sim_evtchn_mask(struct sim_binding *b);
+/* Takes the pending notifications; 0: none. */
 uint64_t sim_evtchn_pending(struct sim_binding *b);
 /* Ports of d that are in use. */
 unsigned int sim_evtchn_ports(struct domain *d);

@@ -41,4 +41,12 @@ if [ -n "$long" ]; then
     "$top/bench/plot.sh" "$out/bench.csv" "$out/bench.svg"
 else
     run_cases --reps 2 --warmup 0
+    # A suite has one processor: those whose sides both look need another.
+    if taskset -c "0-$(($(nproc --all) - 1))" "$bench" --only sync-two-threads/ \
+        --reps 2 >"$out/two.log" 2>&1; then
+        result "$out/results" pass two-processors "$(grep -c OVERSUBSCRIBED "$out/two.log" || true) of them were oversubscribed"
+    else
+        tail -n 20 "$out/two.log"
+        result "$out/results" fail two-processors "see $out/two.log"
+    fi
 fi
