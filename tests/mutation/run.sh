@@ -17,7 +17,8 @@ sample=(--sample 30 "$seed" --seconds 150)
 [ "${3:-}" != --long ] || sample=()
 
 python3 "$top/tests/mutation/mutate.py" run "$work" "$out/build.log" \
-    --sched "$2/sched" "${sample[@]}" >"$out/mutants" || true
+    --sched "$2/sched" "${sample[@]}" >"$out/mutants" ||
+    result "$out/results" fail runner "mutate.py ended with $?, see $out/mutants"
 { grep -E '^(survived|error)' "$out/mutants" || true; } |
     while read -r kind name; do
         result "$out/results" fail "$kind" "$name, see $out/build.log"
@@ -27,8 +28,9 @@ python3 "$top/tests/mutation/mutate.py" run "$work" "$out/build.log" \
         result "$out/results" fail known "$name"
     done
 
-killed=$(count_results "$out/mutants" killed)
-text="$killed killed, $(count_results "$out/mutants" survived) survived,\
+# Those that this run killed.
+killed=$(grep '^killed ' "$out/mutants" | grep -vc 'by the suite sched' || true)
+text="$killed killed, $(grep -c 'by the suite sched' "$out/mutants" || true) left to the suite sched, $(count_results "$out/mutants" survived) survived,\
  $(count_results "$out/mutants" known) known to survive,\
  $(count_results "$out/mutants" equivalent) equivalent,\
  $(count_results "$out/mutants" stillborn) stillborn,\

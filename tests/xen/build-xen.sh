@@ -73,12 +73,26 @@ normalise_config()
     done | LC_ALL=C sort
 }
 
+# Where ccache keeps objects. It does not see what the assembler includes, which
+# on x86 is made of two headers and the configuration: each has a cache of its
+# own, but for our options, which are not in there.
+cache_for()
+{
+    local key=all
+
+    if [ "$arch" = x86_64 ]; then
+        key=$(cat "$1"/arch/x86/include/asm/{asm-defns,alternative-asm}.h \
+            "$1/.config" 2>/dev/null | grep -v -e VM_EVENT -e '^#' | sha256sum | cut -c1-8)
+    fi
+    echo "$VMIRING_CACHE/ccache/$arch-$key"
+}
+
 # Configurations differ in a few files: what preprocesses to the same text is
 # compiled once. The folder of a build would make each text another.
 xen_make()
 {
     env -u MAKEFLAGS -u MFLAGS -u CFLAGS -u CPPFLAGS -u LDFLAGS \
-        PATH="/usr/lib/ccache:$PATH" CCACHE_DIR="$VMIRING_CACHE/ccache" \
+        PATH="/usr/lib/ccache:$PATH" CCACHE_DIR="$(cache_for "$1")" \
         CCACHE_MAXSIZE=1G CCACHE_NOHASHDIR=1 \
         WGET=/bin/false GIT=/bin/false \
         make -C "$1" -j2 XEN_COMPILE_ARCH="$(uname -m)" \

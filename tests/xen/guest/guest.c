@@ -208,7 +208,7 @@ static void iterate(struct guest_vcpu_block *me, uint32_t vcpu, uint32_t n)
         touch_descriptor_tables();
     if ( doing & DO_XMM )
     {
-        if ( !keep_vector_registers(~n) )
+        if ( !keep_vector_registers(~n ^ vcpu << 24) )
             count(&me->mismatched);
         count(&me->checked);
     }
