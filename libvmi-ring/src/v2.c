@@ -281,7 +281,11 @@ static bool loss_is_whole(const struct v2 *v2, uint32_t r, uint32_t vcpu,
            shm_read64(&v2->rings[r].line->lost) == sum;
 }
 
-/* Losses with nothing behind them, when the rings are empty. */
+/*
+ * Losses with nothing behind them, when the rings are empty: still so when the
+ * counters were read, or there may be records in front of the loss that came
+ * since our look.  Those ring, or are found by settle().
+ */
 static int next_trailing(vmiring *h, struct event *e)
 {
     struct v2 *v2 = h->v2;
@@ -302,7 +306,8 @@ static int next_trailing(vmiring *h, struct event *e)
             uint64_t lost = shm_acquire64(&v2->lines[vcpu].lost);  /* R7 */
             uint64_t last = shm_acquire64(&v2->lines[vcpu].lost_seq);  /* R7 */
 
-            if ( lost <= told || !loss_is_whole(v2, i, vcpu, lost) )
+            if ( lost <= told || !loss_is_whole(v2, i, vcpu, lost) ||
+                 shm_read64(&ring->line->prod) != ring->limit )
                 continue;
 
             tell_lost(h, e, vcpu, lost - told, last);

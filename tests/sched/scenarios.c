@@ -275,6 +275,49 @@ static void run_loss_meets(void)
     world_end();
 }
 
+/*
+ * The agent found its ring empty, and stands before its look for losses while
+ * the vCPU fills the ring and loses more.
+ */
+static void loss_behind(void *unused)
+{
+    struct vcpu *v = w.d->vcpu[0];
+
+    sim_thread_init();
+    rt_until_still(&a1);
+    rt_hold(v, 400 + rt_draw(600));
+    rt_until_still(v);
+    rt_hold(&a1, rt_draw(8));
+    rt_until_still(&a1);
+    rt_let_go(v);
+    rt_until_still(v);
+    rt_let_go(&a1);
+    rt_done();
+}
+
+static void run_loss_behind(void)
+{
+    struct agent_wish how;
+
+    /* With registers 14 fill it. */
+    world_make(1, 15 + rt_draw(3), EVENT_ASYNC);
+    how = wish();
+    how.strict = true;
+    how.split = rt_draw(2);
+    must_open(&a1, &how, true);
+    goal = world_total();
+    world_start_vcpus();
+    rt_spawn("agent", agent_to_goal, &a1);
+    rt_hold_at(&a1, &vm_event_of(w.d->vcpu[0])->ring->line->lost);
+    rt_hold(w.d->vcpu[0], 0);
+    rt_spawn("director", loss_behind, NULL);
+    rt_run();
+    world_check_books();
+    world_check_agent(&a1);
+    agent_close(&a1);
+    world_end();
+}
+
 /* ---- snapshots ---- */
 
 static void info_thread(void *unused)
@@ -847,6 +890,8 @@ const struct scenario scenarios[] = {
       run_deadline_meets },
     { "loss-meets", "a loss is counted while the agent looks for losses",
       run_loss_meets },
+    { "loss-behind", "the ring fills and loses while the agent looks for losses",
+      run_loss_behind },
     { "dies", "the domain is destroyed", run_dies },
     { "hostile", "an agent that writes anything", run_hostile },
     { "legacy", "the old ring: 8 entries, requests and events", run_legacy },
