@@ -79,7 +79,7 @@ struct sdk_agent {
     void *host;
     int err;                    /* errno that ended it; 0: none */
     bool killed;
-    uint64_t next[SCHED_VCPUS]; /* sequence number expected */
+    uint64_t next[SCHED_VCPUS]; /* sequence number expected; 0: any */
     uint64_t async[SCHED_VCPUS], lost[SCHED_VCPUS], sync[SCHED_VCPUS];
     uint64_t bells, kicks;
 };

@@ -64,6 +64,11 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 
+/* ---- scenarios_heir.c ---- */
+
+void run_heir_answers(void);
+void run_heir_sleeps(void);
+
 /* ---- scenarios_legacy.c ---- */
 
 void run_legacy(void);
