@@ -2,6 +2,7 @@
 """The fast checks of a mutant: which of them notices it."""
 
 import os
+import re
 import shutil
 
 import operators
@@ -19,10 +20,13 @@ TEST_SECONDS = 10       # of the processor's, that a test of a mutant may take
 
 SEEDS = 60              # of each scenario and mode, in the weak model
 BARRIER_SEEDS = 600     # ... for a barrier's mutant, where it may matter
+NEAR_SEEDS = 4000       # ... where a twin of its line is found
+MODELS = ("sc", "tso", "weak")
 # Barriers lead to few of the scenarios.
 BARRIER_SCENARIOS = ["async", "split", "full", "full-regs", "awake", "awake-split",
                      "deadline", "sync-many", "mixed", "kicks", "held", "takeover",
-                     "close", "legacy", "async-regs", "dies", "legacy-library"]
+                     "close", "legacy", "async-regs", "dies", "legacy-library",
+                     "heir-answers", "heir-sleeps", "loss-behind"]
 
 
 class TooSlow(Exception):
@@ -33,22 +37,32 @@ def is_barrier(name):
     return name.split(":")[1] in {b[2] for b in operators.BARRIERS}
 
 
-def twin_of(path, text):
-    """The twin of this line (tests/sched/twins), which every ./check finds."""
+def bare(text):
+    """Code without its comments and blanks."""
+    return "".join(re.sub(r"/\*.*?\*/", "", text).split())
+
+
+def twins_of(path, text, mutated):
+    """The twins of this line (tests/sched/twins): the one that is the mutant, which
+    every ./check finds, or ""; and the scenarios that find any of them."""
+    same, scenarios = "", []
     with open(os.path.join(TOP, "tests/sched/twins"), encoding="utf-8") as f:
         for line in f:
             fields = line.rstrip("\n").split(" | ")
-            if len(fields) > 4 and fields[1] == path and fields[2].strip() in text:
-                return fields[0]
-    return ""
+            if len(fields) < 5 or fields[1] != path or fields[2].strip() not in text:
+                continue
+            if bare(text.replace(fields[2].strip(), fields[3].strip(), 1)) == \
+                    bare(mutated):
+                same = same or fields[0]
+            scenarios += [s for s in fields[-1].split() if s not in MODELS]
+    return same, list(dict.fromkeys(scenarios))
 
 
 class Checks:
     """Those of one tree. What the unchanged tree fails kills nothing."""
 
-    def __init__(self, tree, built_sched, survivors):
+    def __init__(self, tree, built_sched):
         self.tree = tree
-        self.survivors = survivors
         self.built_sched = built_sched
         self.sound = {}
         self.base_sched = tree.sched_program + "-base"
@@ -116,10 +130,8 @@ class Checks:
         mutant = Mutant(self.tree, path, line, old, new)
         with open(os.path.join(TOP, path), encoding="utf-8") as f:
             text = f.read().split("\n")[line]
-        # A twin may take out more than the one barrier.
-        twin = twin_of(path, text) if is_barrier(name) and \
-            name not in self.survivors else ""
-        if twin:
+        twin, near = twins_of(path, text, text.replace(old, new, 1))
+        if twin and is_barrier(name):
             return "killed %s | by the suite sched, twin.%s" % (name, twin)
         killer = "" if is_barrier(name) else self.by_tests(mutant, path)
         if killer == "":
@@ -128,7 +140,8 @@ class Checks:
                 if not self.tree.build_sched():
                     killer = None
                 elif is_barrier(name):
-                    killer = self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS)
+                    killer = (self.by_sched(near, NEAR_SEEDS) or
+                              self.by_sched(BARRIER_SCENARIOS, BARRIER_SEEDS))
                 else:
                     killer = self.by_sched(self.tree.scenarios(), SEEDS)
         if killer is None:

@@ -126,8 +126,7 @@ def main():
     try:
         if wrong:
             raise ValueError(wrong)
-        checks = Checks(Tree(sys.argv[2], sys.argv[3]), argument(arguments, "--sched"),
-                        survivors)
+        checks = Checks(Tree(sys.argv[2], sys.argv[3]), argument(arguments, "--sched"))
         judge_all(checks, chosen(arguments, equivalent), arguments, equivalent,
                   survivors)
     except ValueError as error:
