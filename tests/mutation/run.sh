@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # tests/mutation/run.sh OUT BUILD [--long]: a sample of 30 mutations, drawn by
-# the commit, as far as 150 seconds go; all of them with --long. It fails when
+# the commit, as far as 240 seconds go; all of them with --long. It fails when
 # one survives that tests/mutation/survivors does not know, and when there was
 # time for fewer than five.
 set -euo pipefail
@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 out=$1 work=$2/mutation
 seed=$(git -C "$top" rev-parse --short=12 HEAD 2>/dev/null) || seed=none
-sample=(--sample 30 "$seed" --seconds 150)
+sample=(--sample 30 "$seed" --seconds 240)
 [ "${3:-}" != --long ] || sample=()
 
 python3 "$top/tests/mutation/mutate.py" run "$work" "$out/build.log" \
