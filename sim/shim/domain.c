@@ -209,6 +209,17 @@ void put_domain(struct domain *d)
         destroy(d);
 }
 
+/*
+ * Xen stores it without the lock: who holds that may see either, and what comes
+ * next takes it.  TSan cannot know.
+ */
+static void set_dying(struct domain *d, int how)
+{
+    spin_lock(&d->vm_event_lock);
+    d->is_dying = how;
+    spin_unlock(&d->vm_event_lock);
+}
+
 int sim_domain_kill(struct domain *d, unsigned int max_steps)
 {
     unsigned int steps = 0;
@@ -217,7 +228,7 @@ int sim_domain_kill(struct domain *d, unsigned int max_steps)
     if ( d->is_dying == DOMDYING_alive )
     {
         domain_pause(d);
-        d->is_dying = DOMDYING_dying;
+        set_dying(d, DOMDYING_dying);
         vm_event_domain_dying(d);
     }
 
@@ -231,7 +242,7 @@ int sim_domain_kill(struct domain *d, unsigned int max_steps)
     BUG_ON(rc);
 
     sim_evtchn_destroy(d);
-    d->is_dying = DOMDYING_dead;
+    set_dying(d, DOMDYING_dead);
     vm_event_cleanup(d);
     put_domain(d);
 
