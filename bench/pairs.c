@@ -4,6 +4,22 @@
 #include "hyper.h"
 #include "pairs.h"
 
+/* Two threads, one that asks and one that answers; what the latter received. */
+static uint64_t run_both(const struct bench_case *c, void *state,
+                         struct sample *s, void (*ask)(struct job *job),
+                         void (*answer)(struct job *job))
+{
+    struct job jobs[2] = {
+        { .run = ask, .c = c, .state = state, .events = c->events },
+        { .run = answer, .c = c, .state = state, .events = c->events },
+    };
+
+    s->ns = run_jobs(jobs, 2);
+    s->events = c->events;
+
+    return jobs[1].received;
+}
+
 /* ---- one word ---- */
 
 void *word_make(const struct bench_case *c)
@@ -23,13 +39,12 @@ void word_end(const struct bench_case *c, void *state)
 static void job_word(struct job *job)
 {
     uint64_t *word = job->state, i;
-    unsigned int spins = 0;
 
     for ( i = 0; i < job->events; i++ )
     {
         uint64_t turn = 2 * i + job->nr;
+        unsigned int spins = 0;
 
-        spins = 0;
         while ( __atomic_load_n(word, __ATOMIC_ACQUIRE) != turn )
             hyper_relax(&spins);
         __atomic_store_n(word, turn + 1, __ATOMIC_RELEASE);
@@ -67,12 +82,12 @@ void *lines_make(const struct bench_case *c)
 static void job_ask(struct job *job)
 {
     struct lines *l = job->state;
-    unsigned int spins = 0;
     uint64_t i;
 
     for ( i = 1; i <= job->events; i++ )
     {
-        spins = 0;
+        unsigned int spins = 0;
+
         __atomic_store_n(&l->request, i, __ATOMIC_RELEASE);
         __atomic_store_n(&l->hint, 1, __ATOMIC_RELEASE);
         while ( __atomic_load_n(&l->answer, __ATOMIC_ACQUIRE) != i )
@@ -84,12 +99,12 @@ static void job_ask(struct job *job)
 static void job_reply(struct job *job)
 {
     struct lines *l = job->state;
-    unsigned int spins = 0;
     uint64_t i, request;
 
     for ( i = 1; i <= job->events; i++ )
     {
-        spins = 0;
+        unsigned int spins = 0;
+
         /* The hint may still be the last request's. */
         while ( !__atomic_load_n(&l->hint, __ATOMIC_ACQUIRE) ||
                 (request = __atomic_load_n(&l->request,
@@ -101,14 +116,8 @@ static void job_reply(struct job *job)
 
 void lines_run(const struct bench_case *c, void *state, struct sample *s)
 {
-    struct job jobs[2] = {
-        { .run = job_ask, .c = c, .state = state, .events = c->events },
-        { .run = job_reply, .c = c, .state = state, .events = c->events },
-    };
-
     *(struct lines *)state = (struct lines){ 0 };
-    s->ns = run_jobs(jobs, 2);
-    s->events = c->events;
+    run_both(c, state, s, job_ask, job_reply);
 }
 
 /* ---- a vCPU and an agent ---- */
@@ -116,12 +125,12 @@ void lines_run(const struct bench_case *c, void *state, struct sample *s)
 static void job_vcpu(struct job *job)
 {
     struct guarded *g = job->state;
-    unsigned int spins = 0;
     uint64_t i;
 
     for ( i = 0; i < job->events; i++ )
     {
-        spins = 0;
+        unsigned int spins = 0;
+
         world_raise(g->w, 0);
         while ( job->c->silent && !world_look(g->w, 0) )
             hyper_relax(&spins);
@@ -143,12 +152,5 @@ static void job_answer(struct job *job)
 
 void sync_pair(const struct bench_case *c, void *state, struct sample *s)
 {
-    struct job jobs[2] = {
-        { .run = job_vcpu, .c = c, .state = state, .events = c->events },
-        { .run = job_answer, .c = c, .state = state, .events = c->events },
-    };
-
-    s->ns = run_jobs(jobs, 2);
-    s->events = c->events;
-    s->wrong = jobs[1].received != c->events;
+    s->wrong = run_both(c, state, s, job_vcpu, job_answer) != c->events;
 }
