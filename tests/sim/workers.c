@@ -18,6 +18,7 @@
 #define WORKERS 4U
 #define BATCH 32
 #define LOST_MS 20000
+#define MOST_LOOKS 60000U   /* a millisecond apart, for what has to come */
 
 struct worker {
     uint64_t generation;
@@ -164,8 +165,11 @@ static void wait_bound(uint32_t nr)
     struct vmiring_status st = { .size = sizeof(st) };
     const vmiring_options opts = { .size = sizeof(opts), .domid = 1,
                                    .sim = t.sim.path };
+    unsigned int looks = 0;
 
     do {
+        if ( ++looks > MOST_LOOKS )
+            fatal("%u of %u slots have a bound port", st.slot_ports_bound, nr);
         usleep(1000);
         if ( vmiring_query_status(&opts, &st, NULL, 0) < 0 )
             fatal("vmiring_query_status: %s", vmiring_open_error());
@@ -355,8 +359,12 @@ static void losses(void)
     }
     wait_bound(t.nr);
     sim_control(&t.sim, GUEST_CONTROL_RUN);
-    while ( !sim_all_done(&t.sim, t.nr) )
+    for ( i = 0; !sim_all_done(&t.sim, t.nr); i++ )
+    {
+        if ( i > MOST_LOOKS )
+            fatal("the guest does not come to its end");
         usleep(1000);
+    }
     __atomic_store_n(&ended, true, __ATOMIC_RELEASE);
     for ( i = 0; i < WORKERS; i++ )
         pthread_join(w[i].thread, NULL);
